@@ -1,0 +1,26 @@
+# tansu, a Kafka-compatible broker in Rust, for where Maven Central can't be reached. Sourced by stack.
+#
+# How far it was tried: tansu 0.6.0 builds in 13 minutes on 2 cores, and rdkafka 0.39 against it has topics, the
+# idempotent producer and consumer groups. It has NO transactions: the relay then falls back to at-least-once and
+# says so. This script's own path (need_tansu, start_tansu) is for emergencies; the tests run on Apache Kafka.
+# shellcheck shell=bash
+
+TANSU=$PACKAGES/tansu/bin/tansu
+
+tansu_is_chosen() { [[ -x $TANSU ]]; }
+
+need_tansu() {
+  warn "Apache Kafka could not be fetched with Maven (log: $PACKAGES/maven.log); building tansu instead, which takes a quarter of an hour"
+  # shellcheck source=infra/local/lib/rust.sh
+  source "$LOCAL_DIR/lib/rust.sh"
+  need_rust
+  cargo install tansu --version 0.6.0 --locked --features dynostore,libsql --root "$PACKAGES/tansu" >"$PACKAGES/tansu.log" 2>&1 ||
+    die "neither Apache Kafka (Maven Central; log: $PACKAGES/maven.log) nor tansu (crates.io; log: $PACKAGES/tansu.log) \
+could be fetched. $OWN_WAY"
+}
+
+start_tansu() {
+  start_process kafka "$TANSU" broker --kafka-cluster-id marquee \
+    --kafka-listener-url "tcp://127.0.0.1:$KAFKA_PORT" --kafka-advertised-listener-url "tcp://127.0.0.1:$KAFKA_PORT" \
+    --storage-engine "libsql://$STATE/kafka/tansu.db"
+}
