@@ -1,0 +1,13 @@
+//! The domain of a movie streaming portal: values, the `Movie` aggregate and its events.
+//!
+//! Pure by construction: no I/O, no clock, no randomness, no HTTP, SQL or Kafka. Whatever the rules
+//! need to know of the outside (the time, new ids, what a probe measured) comes in as a value.
+
+pub mod ids;
+pub mod movie;
+pub mod values;
+
+pub use ids::{CaptionTrackId, MovieId, StreamSourceId, UserId};
+pub use movie::{
+    Context, Movie, MovieCommand, MovieError, MovieEvent, decide::decide, evolve::evolve,
+};

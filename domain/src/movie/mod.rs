@@ -1,0 +1,29 @@
+//! The `Movie` aggregate. Stream sources and caption tracks live inside it, because the rules
+//! span them.
+
+mod aggregate;
+mod command;
+pub mod decide;
+mod error;
+mod event;
+pub mod evolve;
+mod state;
+
+pub use command::{
+    CreateMovie, MovieCommand, NewCaptionTrack, NewStreamSource, RevisePatch, ValidationOutcome,
+};
+pub use error::{MovieError, Unmet};
+pub use event::{MovieEvent, Stamp};
+pub use state::{CaptionTrack, ListedMovie, Movie, StreamSource};
+
+use chrono::{DateTime, Utc};
+
+use crate::ids::UserId;
+
+/// What a decision needs to know of the outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    pub now: DateTime<Utc>,
+    /// Who sent the command.
+    pub actor: UserId,
+}

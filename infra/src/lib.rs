@@ -1,0 +1,13 @@
+//! The adapters that the services share. Nothing here knows a business rule.
+
+pub mod clock;
+pub mod config;
+pub mod event_log;
+pub mod http;
+pub mod kafka;
+pub mod mysql;
+pub mod probing;
+pub mod rate_limit;
+pub mod redis;
+pub mod sealing;
+pub mod telemetry;

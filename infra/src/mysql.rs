@@ -1,0 +1,38 @@
+//! Connections to MySQL, and its migrations.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    MySqlPool,
+    migrate::{MigrateError, Migrator},
+    mysql::{MySqlConnectOptions, MySqlPoolOptions},
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// How long a caller waits for a free connection before it is told that MySQL is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A pool that connects when it is first used, so that a service starts while MySQL is down.
+pub fn connect_lazy(url: &SecretString, max_connections: u32) -> Result<MySqlPool, sqlx::Error> {
+    let options: MySqlConnectOptions = url.expose_secret().parse()?;
+    Ok(MySqlPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // sqlx sets the time zone and the character set itself.
+                sqlx::query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                    .execute(connection)
+                    .await
+                    .map(|_| ())
+            })
+        })
+        .connect_lazy_with(options))
+}
+
+/// Applies what is missing. Safe when several start it at once: sqlx takes a lock in the database.
+pub async fn migrate(pool: &MySqlPool) -> Result<(), MigrateError> {
+    MIGRATIONS.run(pool).await
+}
