@@ -15,7 +15,7 @@ make_content() {
   local www=$1 media=$LOCAL_DIR/media edge=$LOCAL_DIR/edge
   [[ ! -e $www/.made || -n $(find "$media" "$edge" -newer "$www/.made" -print -quit) ]] || return 0
   mkdir -p "$www/static"
-  rm -rf "$www/media" "$www/captions"
+  rm -rf "${www:?}/media" "$www/captions"
   mkdir "$www/media"
   cp -r "$media/sample" "$www/media/sample"
   cp -r "$edge/captions" "$www/captions"

@@ -42,6 +42,7 @@ apt_use_distro() {
 apt_use_unstable() {
   local root=$PACKAGES/apt-unstable target uri entry keyring
   apt_use_distro || return 1
+  # shellcheck disable=SC2016 # apt's own variables, not the shell's
   target=$(apt-get "${APT_OPTIONS[@]}" indextargets --format '$(REPO_URI) $(SOURCESENTRY)' \
     'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
   read -r uri entry <<<"$target"
@@ -67,7 +68,7 @@ unpack_tree() {
   apt-get "${APT_OPTIONS[@]}" -o "Dir::Cache::archives=$tree.debs" -qq -y --no-install-recommends --download-only \
     install "$@" >>"$PACKAGES/apt.log" 2>&1 || return 1
   for deb in "$tree.debs"/*.deb; do
-    dpkg -x "$deb" "$tree.part"
+    dpkg -x "$deb" "$tree.part" || return 1
   done
   rm -rf "$tree.debs"
   mv "$tree.part" "$tree"

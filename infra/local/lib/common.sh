@@ -84,7 +84,7 @@ parse_profile() {
 
 # Others must not be able to plant a folder under a predictable name in /tmp, so it must be ours.
 make_socket_dir() {
-  mkdir -m 700 -p "$SOCKET_DIR"
+  [[ -d $SOCKET_DIR ]] || mkdir -m 700 "$SOCKET_DIR"
   [[ -O $SOCKET_DIR && ! -L $SOCKET_DIR ]] || die "$SOCKET_DIR exists and belongs to somebody else; remove it or set TMPDIR"
 }
 

@@ -13,9 +13,8 @@ kafka_fetch_jars() {
   rm -rf "$part"
   mvn -B -q -f "$LOCAL_DIR/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
     -DoutputDirectory="$part" >"$PACKAGES/maven.log" 2>&1 || return 1
-  cp "$LOCAL_DIR/kafka/pom.xml" "$part/pom.xml"
   rm -rf "$KAFKA_JARS"
-  mv "$part" "$KAFKA_JARS"
+  cp "$LOCAL_DIR/kafka/pom.xml" "$part/pom.xml" && mv "$part" "$KAFKA_JARS"
 }
 
 need_kafka() {
@@ -91,6 +90,7 @@ start_kafka() {
   kafka_format
   export -f kafka_java
   export LOCAL_DIR KAFKA_JARS
+  # shellcheck disable=SC2016 # $1 is the inner shell's
   start_process kafka bash -c 'kafka_java kafka.Kafka "$1"' kafka "$STATE/kafka/server.properties"
 }
 

@@ -32,8 +32,9 @@ need_private_tool() {
   local command=$1 package=$2 file=${3:-usr/bin/$1}
   have "$command" && return
   say "fetching $package into $PACKAGES"
-  apt_use_distro && unpack_tree "$package" "$package" ||
+  if ! apt_use_distro || ! unpack_tree "$package" "$package"; then
     die "'$command' is not on the PATH, and the package '$package' could not be fetched with apt (log: $PACKAGES/apt.log). $OWN_WAY"
+  fi
   expose_tool "$command" "$PACKAGES/$package/$file" "$PACKAGES/$package"
   hash -r
 }
@@ -57,9 +58,10 @@ need_java() {
   have java && java_is_new_enough && return
   install_system_packages openjdk-17-jre-headless || install_system_packages default-jre-headless || true
   hash -r
-  have java && java_is_new_enough ||
+  if ! have java || ! java_is_new_enough; then
     die "Apache Kafka needs Java 17 or newer, and no such package could be installed with apt (that needs root or sudo; \
 log: $PACKAGES/apt.log). $OWN_WAY"
+  fi
 }
 
 need_tools() {

@@ -1,0 +1,67 @@
+# The commands a newcomer needs; `make` lists them. All real work is in scripts (infra/local) and in cargo.
+
+# `make token` prints a token and nothing else, also under -w and -C. GNU make before 4.4 heeds --no-print-directory too
+# late in a makefile; told to synchronise the output of parallel jobs, it announces the directory only with output that it has collected,
+# and it collects none of a recipe marked `+`.
+MAKEFLAGS += --no-print-directory
+ifeq ($(MAKECMDGOALS),token)
+MAKEFLAGS += -j2 --output-sync=line
+endif
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+LOCAL := infra/local
+CARGO := $(LOCAL)/cargo
+BINARIES := --bin command-api --bin projector --bin query-api
+
+##@ Run it
+
+.PHONY: up
+up: ## Start the servers, build and start the three services (idempotent)
+	@$(LOCAL)/stack up
+	@$(CARGO) build --release $(BINARIES)
+	@$(LOCAL)/services up
+
+.PHONY: demo
+demo: up ## Play one movie's whole life, after `up`
+	@$(LOCAL)/demo
+
+.PHONY: status
+status: ## Show what runs
+	@$(LOCAL)/stack status
+	@$(LOCAL)/services status
+
+.PHONY: down
+down: ## End everything that was started; the data stays
+	@$(LOCAL)/services down
+	@$(LOCAL)/stack down
+	@$(LOCAL)/stack down --profile test
+
+.PHONY: token
+token: ## Print a JWT and nothing else: make token SCOPE="catalog:write catalog:read"
+	+@$(LOCAL)/token
+
+##@ Work on it
+
+.PHONY: test
+test: ## Run all tests against private servers of their own (KEEP=1 leaves those running)
+	@$(LOCAL)/test
+
+.PHONY: bench
+bench: ## Measure, and compare with plain mysql-es and nginx in the same run
+	@$(LOCAL)/bench
+
+.PHONY: fmt
+fmt: ## Format the code
+	@$(CARGO) fmt --all
+
+.PHONY: lint
+lint: ## Check the format, clippy's lints and the shell scripts
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@$(LOCAL)/lint
+
+.PHONY: help
+help: ## List these commands
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -1,0 +1,17 @@
+# Runs something against the private servers of profile `test`. Sourced after common.sh.
+# shellcheck shell=bash
+
+# with_test_servers COMMAND...: ends with the command's status. Servers that had to be started are ended afterwards,
+# unless KEEP is set; two runs at once would end each other's, so they take turns.
+with_test_servers() {
+  use_profile test
+  with_lock "$STATE_ROOT/test-run.lock" on_test_servers "$@"
+}
+
+# Called where a failing test is no surprise (`|| exit`), so `set -e` is off in here: every step is checked.
+on_test_servers() {
+  if [[ -z ${KEEP:-} && $("$LOCAL_DIR/stack" status --profile test) != *running* ]]; then
+    trap '"$LOCAL_DIR/stack" down --profile test' EXIT
+  fi
+  "$LOCAL_DIR/stack" up --profile test && "$@"
+}
