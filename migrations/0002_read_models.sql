@@ -109,6 +109,9 @@ CREATE TABLE projection_checkpoints (
     next_offset     BIGINT       NOT NULL,
     -- The highest event position applied; 0 for topics without positions.
     position        BIGINT UNSIGNED NOT NULL,
+    -- Rises when rows were changed out of position order (parked events tried again, a rebuild):
+    -- who follows by position reads everything anew, the partition's worker drops what it cached.
+    generation      BIGINT UNSIGNED NOT NULL DEFAULT 0,
     updated_at      DATETIME(6)  NOT NULL,
     PRIMARY KEY (projection, topic, kafka_partition)
 );
@@ -128,5 +131,5 @@ CREATE TABLE parked_events (
     error           TEXT         CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     parked_at       DATETIME(6)  NOT NULL,
     UNIQUE KEY parked_events_once (projection, topic, kafka_partition, kafka_offset),
-    KEY parked_events_by_movie (movie_id, id)
+    KEY parked_events_by_movie (projection, movie_id, kafka_offset)
 );
