@@ -84,7 +84,7 @@ impl fmt::Debug for StreamUrl {
     }
 }
 
-/// A stream URL under AES-256-GCM, as text: `v1.<key id>.<base64url of nonce, ciphertext and tag>`. Opaque here.
+/// A stream URL under AES-256-GCM, as text. Opaque here; only `infra::sealing` reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SealedUrl(String);

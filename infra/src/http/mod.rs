@@ -1,1 +1,21 @@
+//! What every HTTP endpoint of every service has in common.
 
+mod auth;
+mod body;
+mod code;
+mod consistency;
+mod fields;
+mod health;
+mod observe;
+mod problem;
+mod server;
+
+pub use auth::{AuthSettings, Authenticator, MaybePrincipal, Principal, Scope};
+pub use body::{MAX_BODY_BYTES, read_body, read_json};
+pub use code::ProblemCode;
+pub use consistency::ConsistencyToken;
+pub use fields::Fields;
+pub use health::{Check, Health};
+pub use observe::{RequestId, observe};
+pub use problem::{FieldError, Problem};
+pub use server::{HttpSettings, bind, serve, shutdown_signal};

@@ -1,0 +1,92 @@
+//! One canonical log line and one measurement per request, and an id to find them by.
+//!
+//! The line's fields are documented in `docs/LOGGING.md`. Never in it: tokens, stream URLs, bodies,
+//! query strings.
+
+use std::{fmt, time::Instant};
+
+use actix_web::{
+    Error, HttpMessage,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderName, HeaderValue},
+    middleware::Next,
+};
+
+use super::{Principal, Problem};
+use crate::clock;
+
+/// Identifies a request in logs, errors and events. The client's `X-Request-Id` if it is sane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(String);
+
+impl RequestId {
+    pub const HEADER: &'static str = "x-request-id";
+
+    fn of(request: &ServiceRequest) -> Self {
+        let sane = |id: &&str| {
+            (1..=100).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        request
+            .headers()
+            .get(Self::HEADER)
+            .and_then(|value| value.to_str().ok())
+            .filter(sane)
+            .map_or_else(|| Self(clock::new_uuid().to_string()), |id| Self(id.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Wraps every request: `App::new().wrap(from_fn(observe))`. Outermost.
+pub async fn observe<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let started = Instant::now();
+    let id = RequestId::of(&request);
+    let method = request.method().clone();
+    request.extensions_mut().insert(id.clone());
+
+    let response = next.call(request).await?;
+
+    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let user = response.request().extensions().get::<Principal>().map(Principal::user_id);
+    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+    let code = problem.map(|problem| problem.code().as_str());
+    let cause = problem.and_then(Problem::cause).map(str::to_owned);
+    let replacement = problem.map(|problem| problem.to_response(id.as_str()));
+    let mut response = match replacement {
+        Some(replacement) => response.into_response(replacement).map_into_right_body(),
+        None => response.map_into_left_body(),
+    };
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(HeaderName::from_static(RequestId::HEADER), value);
+    }
+
+    let status = response.status();
+    let elapsed = started.elapsed();
+    metrics::histogram!(
+        "http_server_request_duration_seconds",
+        "method" => method.to_string(), "route" => route.clone(), "status" => status.as_str().to_owned()
+    )
+    .record(elapsed);
+    let duration_ms = elapsed.as_secs_f64() * 1e3;
+    let status = status.as_u16();
+    let user = user.map(tracing::field::display);
+    if status >= 500 {
+        tracing::error!(%method, route, status, duration_ms, request_id = %id, user, code, cause, "request");
+    } else {
+        tracing::info!(%method, route, status, duration_ms, request_id = %id, user, code, cause, "request");
+    }
+    Ok(response)
+}
