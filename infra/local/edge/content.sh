@@ -2,30 +2,42 @@
 #
 #   /media/sample/     the sample: one minute, two variants, plays
 #   /media/feature/    two hours: the same segments again and again, plays
+#   /media/films/NAME/ one for each film of the sample catalog (../catalog.ndjson), as long as the film
 #   /media/encrypted/  AES-128 with its key beside it, plays
 #   /media/drm/        says it is protected by Widevine and FairPlay; for probes, does not play
 #   /media/live/       no end yet
 #   /media/broken/     an HTML page where a playlist should be
 #   /captions/         WebVTT and TTML, and a broken one of each
-#   /static/           whatever a benchmark puts there
+#   /static/           poster.svg, and whatever a benchmark puts there
 # shellcheck shell=bash
 
-# make_content DIR: makes everything anew when a source is newer than what is there.
+# make_content DIR: makes everything anew when a source is newer than what is there, beside the old, which is then
+# replaced in one move: a probe or a player hardly notices.
 make_content() {
-  local www=$1 media=$LOCAL_DIR/media edge=$LOCAL_DIR/edge
-  [[ ! -e $www/.made || -n $(find "$media" "$edge" -newer "$www/.made" -print -quit) ]] || return 0
-  mkdir -p "$www/static"
-  rm -rf "${www:?}/media" "$www/captions"
-  mkdir "$www/media"
-  cp -r "$media/sample" "$www/media/sample"
-  cp -r "$edge/captions" "$www/captions"
-  make_feature "$www/media/sample" "$www/media/feature"
-  make_encrypted "$www/media/sample" "$www/media/encrypted"
-  make_drm "$www/media/sample" "$www/media/drm"
-  make_live "$www/media/sample" "$www/media/live"
-  mkdir "$www/media/broken"
-  printf '<!doctype html><title>Not found</title>\n' >"$www/media/broken/master.m3u8"
+  local www=$1 new=$1/.new source=$LOCAL_DIR/edge
+  [[ ! -e $www/.made || -n $(find "$LOCAL_DIR/media" "$source" "$LOCAL_DIR/catalog.ndjson" -newer "$www/.made" -print -quit) ]] ||
+    return 0
+  rm -rf "$new"
+  mkdir -p "$www/static" "$new/media"
+  make_media "$new/media"
+  rm -rf "$www/captions" "${www:?}/media"
+  mv "$new/media" "$www/media"
+  cp -r "$source/captions" "$www/captions"
+  cp "$source/poster.svg" "$www/static"
+  rm -r "$new"
   : >"$www/.made"
+}
+
+make_media() {
+  local out=$1 sample=$1/sample
+  cp -r "$LOCAL_DIR/media/sample" "$sample"
+  make_film "$sample" "$out/feature" 120
+  make_films "$sample" "$out/films"
+  make_encrypted "$sample" "$out/encrypted"
+  make_drm "$sample" "$out/drm"
+  make_live "$sample" "$out/live"
+  mkdir "$out/broken"
+  printf '<!doctype html><title>Not found</title>\n' >"$out/broken/master.m3u8"
 }
 
 # The media playlist's part that says what plays: from the first segment to before the end.
@@ -35,21 +47,33 @@ header() { sed '/^#EXTINF/,$d' "$1"; }
 # A master playlist with the 180p variant alone.
 single_master() { sed '/640x360/,+1d' "$1/master.m3u8"; }
 
-# 120 minutes out of one: the time stamps jump back at each repetition, which HLS calls a discontinuity. The segments
-# are copied, for a token is scoped to one directory.
-make_feature() {
-  local sample=$1 out=$2 variant minute
-  cp -r "$sample" "$out"
+# make_film SAMPLE OUT MINUTES: many minutes out of one. The time stamps jump back at each repetition, which HLS calls a
+# discontinuity. The segments appear in each film's own directory, for a token is scoped to one; as links, they cost
+# nothing.
+make_film() {
+  local sample=$1 out=$2 minutes=$3 variant minute once
+  mkdir -p "$out"
+  cp "$sample/master.m3u8" "$out"
   for variant in 180p 360p; do
+    mkdir "$out/$variant"
+    ln "$sample/$variant"/*.ts "$out/$variant"
+    once=$(segments "$sample/$variant/index.m3u8")
     {
       header "$sample/$variant/index.m3u8"
-      for ((minute = 0; minute < 120; minute++)); do
-        ((minute == 0)) || printf '#EXT-X-DISCONTINUITY\n'
-        segments "$sample/$variant/index.m3u8"
+      printf '%s\n' "$once"
+      for ((minute = 1; minute < minutes; minute++)); do
+        printf '#EXT-X-DISCONTINUITY\n%s\n' "$once"
       done
       printf '#EXT-X-ENDLIST\n'
     } >"$out/$variant/index.m3u8"
   done
+}
+
+make_films() {
+  local sample=$1 out=$2 name minutes
+  while read -r name minutes; do
+    make_film "$sample" "$out/$name" "$minutes"
+  done < <(jq -r '"\(.media) \(.duration_minutes)"' "$LOCAL_DIR/catalog.ndjson")
 }
 
 # Without an explicit IV it is the segment's media sequence number (RFC 8216, section 5.2).
@@ -75,7 +99,7 @@ make_drm() {
   local sample=$1 out=$2
   mkdir -p "$out/180p"
   single_master "$sample" >"$out/master.m3u8"
-  cp "$sample"/180p/*.ts "$out/180p"
+  ln "$sample"/180p/*.ts "$out/180p"
   {
     header "$sample/180p/index.m3u8" | sed 's/^#EXT-X-VERSION:3/#EXT-X-VERSION:6/'
     printf '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://marquee-local",KEYFORMAT="com.apple.streamingkeydelivery",KEYFORMATVERSIONS="1"\n'
@@ -89,6 +113,6 @@ make_live() {
   local sample=$1 out=$2
   mkdir -p "$out/180p"
   single_master "$sample" >"$out/master.m3u8"
-  cp "$sample"/180p/*.ts "$out/180p"
+  ln "$sample"/180p/*.ts "$out/180p"
   sed '/^#EXT-X-ENDLIST/d; /^#EXT-X-PLAYLIST-TYPE/d' "$sample/180p/index.m3u8" >"$out/180p/index.m3u8"
 }

@@ -31,7 +31,7 @@ die() {
 
 # `set -e` ends a script without a word; nobody should have to guess where.
 set -o errtrace
-trap 'warn "unexpected failure at ${BASH_SOURCE[0]}:$LINENO: $BASH_COMMAND"' ERR
+trap 'warn "unexpected failure at ${BASH_SOURCE[0]}:$LINENO: ${BASH_COMMAND%%$'"'\n'"'*}"' ERR
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
