@@ -18,7 +18,8 @@ apt_private() {
     -o "Dir::State=$root/state" -o "Dir::State::status=$status" -o "Dir::Cache=$root/cache"
     # Descriptions, translations and icons are of no use here and most of the download.
     -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
-    -o APT::Update::Post-Invoke-Success= -o APT::Update::Post-Invoke=
+    # The folders are ours and so is the lock on them (with_lock); apt would lock the system's.
+    -o Debug::NoLocking=true
   )
   [[ -z $sources ]] || APT_OPTIONS+=(-o "Dir::Etc::sourcelist=$sources" -o Dir::Etc::sourceparts=-)
   # As root, apt downloads as the user _apt, who need not be able to reach our folder.

@@ -24,14 +24,15 @@ fi
 # Messages go to stderr: stdout belongs to what a command is asked to print.
 say() { printf '%s\n' "${DIM}${*}${PLAIN}" >&2; }
 warn() { printf '%s\n' "${RED}${*}${PLAIN}" >&2; }
+STATUS_OF_DIE=70
 die() {
   printf '%s\n' "${RED}error:${PLAIN} $*" >&2
-  exit 1
+  exit "$STATUS_OF_DIE"
 }
 
-# `set -e` ends a script without a word; nobody should have to guess where.
+# `set -e` ends a script without a word, and nobody should have to guess where. What died has already said why.
 set -o errtrace
-trap 'warn "unexpected failure at ${BASH_SOURCE[0]}:$LINENO: ${BASH_COMMAND%%$'"'\n'"'*}"' ERR
+trap '(($? == STATUS_OF_DIE)) || warn "unexpected failure at ${BASH_SOURCE[0]}:$LINENO: ${BASH_COMMAND:0:120}"' ERR
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -88,16 +89,16 @@ make_socket_dir() {
   [[ -O $SOCKET_DIR && ! -L $SOCKET_DIR ]] || die "$SOCKET_DIR exists and belongs to somebody else; remove it or set TMPDIR"
 }
 
-# Runs a function under a lock, so that two `up` at once wait for each other instead of fighting.
+# Runs a function under a lock, so that two `up` at once wait for each other instead of fighting. The lock is file
+# descriptor 9, held until the script ends or takes another: what outlives the script must be started without it.
 with_lock() {
   local file=$1
   shift
   mkdir -p "$(dirname "$file")"
-  (
-    flock -n 9 || {
-      say "waiting for another run that holds $file"
-      flock -w 900 9 || die "another run has held $file for 15 minutes; see what it is doing"
-    }
-    "$@"
-  ) 9>"$file"
+  exec 9>"$file"
+  if ! flock -n 9; then
+    say "waiting for another run that holds $file"
+    flock -w 900 9 || die "another run has held $file for 15 minutes; see what it is doing"
+  fi
+  "$@"
 }

@@ -13,5 +13,5 @@ on_test_servers() {
   if [[ -z ${KEEP:-} && $("$LOCAL_DIR/stack" status --profile test) != *running* ]]; then
     trap '"$LOCAL_DIR/stack" down --profile test' EXIT
   fi
-  "$LOCAL_DIR/stack" up --profile test && "$@"
+  "$LOCAL_DIR/stack" up --profile test && "$@" 9>&-
 }
