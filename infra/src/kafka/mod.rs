@@ -11,10 +11,16 @@ use rdkafka::{
 use serde::Deserialize;
 
 pub mod cloud_event;
+pub mod producer;
 pub mod topics;
 
 pub use cloud_event::{CloudEvent, CloudEventError};
+pub use producer::{FactProducer, PublishError};
 pub use topics::{TopicSettings, Topics, TopicsError, ensure_topics};
+
+/// The same key goes to the same partition as from a Java client's default partitioner. Never to be
+/// changed: a movie's events would then be spread over two partitions.
+pub const PARTITIONER: &str = "murmur2_random";
 
 /// How a service reaches Kafka.
 #[derive(Clone, Deserialize)]

@@ -1,0 +1,175 @@
+//! Publishing the facts that are in no event log: what viewers did. Kafka's acknowledgement is
+//! their durability, so publishing ends when Kafka has them, and fails fast when it can't be had.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    client::ClientContext,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{FutureProducer, FutureRecord},
+};
+use thiserror::Error;
+
+use super::{ClientSettings, CloudEvent, QuietContext, is_unavailable};
+
+/// From the call to the acknowledgement, with all of librdkafka's own retries.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Records that wait for Kafka; more are refused.
+const QUEUE_RECORDS: usize = 10_000;
+/// While Kafka is away, one call in this time tries it; the others are refused at once.
+const TRIAL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Why a fact is not, or perhaps not, in Kafka. Repeating it is safe: consumers know its id.
+#[derive(Debug, Error)]
+pub enum PublishError {
+    #[error("Kafka is away, as a moment ago")]
+    Away,
+    #[error("too many records wait for Kafka")]
+    QueueFull,
+    #[error("Kafka did not acknowledge in time")]
+    Unavailable(#[source] KafkaError),
+    #[error("Kafka refused the record")]
+    Refused(#[source] KafkaError),
+}
+
+impl PublishError {
+    /// Whether the same record may be accepted later.
+    pub const fn retryable(&self) -> bool {
+        match self {
+            Self::Away | Self::QueueFull | Self::Unavailable(_) => true,
+            Self::Refused(_) => false,
+        }
+    }
+}
+
+/// Cheap to clone; all clones share one connection and queue.
+#[derive(Clone)]
+pub struct FactProducer {
+    producer: FutureProducer<FactContext>,
+    breaker: Arc<Breaker>,
+}
+
+impl FactProducer {
+    /// Connects in the background: works while Kafka is down.
+    pub fn new(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        let mut config = settings.client_config();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("partitioner", super::PARTITIONER)
+            .set("linger.ms", "1")
+            .set("socket.nagle.disable", "true")
+            .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
+            .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string());
+        let breaker = Arc::new(Breaker::new());
+        let context = FactContext { breaker: Arc::clone(&breaker) };
+        let producer = FutureProducer::from_config_and_context(&config, context)?;
+        Ok(Self { producer, breaker })
+    }
+
+    /// Returns when all in-sync replicas have the record.
+    pub async fn publish(
+        &self,
+        topic: &str,
+        key: &str,
+        event: &CloudEvent,
+        payload: &[u8],
+    ) -> Result<(), PublishError> {
+        if !self.breaker.lets_through() {
+            return Err(PublishError::Away);
+        }
+        let record = FutureRecord::to(topic).key(key).payload(payload).headers(event.to_headers());
+        let delivery = self.producer.send_result(record).map_err(|(error, _)| {
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::QueueFull) => PublishError::QueueFull,
+                _ => PublishError::Refused(error),
+            }
+        })?;
+        match delivery.await {
+            Ok(Ok(_)) => {
+                self.breaker.close();
+                Ok(())
+            }
+            Ok(Err((error, _))) if is_unavailable(&error) => {
+                self.breaker.open();
+                Err(PublishError::Unavailable(error))
+            }
+            Ok(Err((error, _))) => Err(PublishError::Refused(error)),
+            Err(_canceled) => Err(PublishError::Unavailable(KafkaError::Canceled)),
+        }
+    }
+}
+
+impl fmt::Debug for FactProducer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FactProducer").finish_non_exhaustive()
+    }
+}
+
+/// Hears from librdkafka that no broker is left, before the first record times out.
+struct FactContext {
+    breaker: Arc<Breaker>,
+}
+
+impl ClientContext for FactContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        QuietContext.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.breaker.open();
+        }
+        QuietContext.error(error, reason);
+    }
+}
+
+/// Open while Kafka is known to be away.
+struct Breaker {
+    started: Instant,
+    /// Milliseconds since `started` until which it is open; 0: closed.
+    open_until: AtomicU64,
+}
+
+impl Breaker {
+    fn new() -> Self {
+        Self { started: Instant::now(), open_until: AtomicU64::new(0) }
+    }
+
+    fn open(&self) {
+        self.open_until.store(self.after(TRIAL_INTERVAL), Ordering::Relaxed);
+    }
+
+    fn close(&self) {
+        self.open_until.store(0, Ordering::Relaxed);
+    }
+
+    /// When the time is over, one caller gets through and keeps it open for the others.
+    fn lets_through(&self) -> bool {
+        let until = self.open_until.load(Ordering::Relaxed);
+        until == 0
+            || (self.after(Duration::ZERO) >= until
+                && self
+                    .open_until
+                    .compare_exchange(
+                        until,
+                        self.after(TRIAL_INTERVAL),
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    )
+                    .is_ok())
+    }
+
+    fn after(&self, delay: Duration) -> u64 {
+        // Never 0, which means closed.
+        u64::try_from((self.started.elapsed() + delay).as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+}
