@@ -118,6 +118,8 @@ start_mysql() {
   need_free_port MySQL "$MYSQL_PORT"
   mkdir -p "$STATE/mysql" "$LOG_DIR"
   make_socket_dir
+  # A killed server leaves these behind, and the next one believes in any process that has the number written in them.
+  rm -f "$MYSQL_SOCKET" "$MYSQL_SOCKET.lock"
   mysql_write_config
   mysql_write_init
   mysql_initialise

@@ -46,19 +46,18 @@ ask_to_stop() {
 # stop_process NAME SECONDS: SIGTERM, and after the deadline SIGKILL.
 stop_process() {
   local name=$1 deadline=$((SECONDS + $2)) pid
-  if pid=$(running_pid "$name"); then
-    kill -TERM "$pid" 2>/dev/null || true
-    while is_running "$name"; do
-      if ((SECONDS >= deadline)); then
-        warn "$name did not end within $2 s of SIGTERM: killing it"
-        kill -KILL "$pid" 2>/dev/null || true
-        deadline=$((SECONDS + 5))
-      fi
-      sleep 0.1
-    done
-    say "$name stopped"
-  fi
+  [[ -e $RUN_DIR/$name.pid ]] || return 0
+  ask_to_stop "$name"
+  while pid=$(running_pid "$name"); do
+    if ((SECONDS >= deadline)); then
+      warn "$name did not end within $2 s of SIGTERM: killing it"
+      kill -KILL "$pid" 2>/dev/null || true
+      deadline=$((SECONDS + 5))
+    fi
+    sleep 0.1
+  done
   rm -f "$RUN_DIR/$name.pid"
+  say "$name stopped"
 }
 
 # wait_ready NAME SECONDS COMMAND...: until the command succeeds. A server that died, or a deadline, is an error
@@ -92,8 +91,13 @@ port_owner() {
   printf "another user's process"
 }
 
-# A port that somebody else uses is found before the server is started: its own message would be far less clear.
+# need_free_port NAME PORT: a port that somebody else uses is found before the server is started, whose own message
+# would be far less clear. A server that was just killed may hold on to its port for a moment.
 need_free_port() {
-  ! port_is_open "$2" || die "port $2, which $1 needs (profile $PROFILE), is taken by $(port_owner "$2"). \
+  local deadline=$((SECONDS + 3))
+  while port_is_open "$2"; do
+    ((SECONDS < deadline)) || die "port $2, which $1 needs (profile $PROFILE), is taken by $(port_owner "$2"). \
 Stop that process and run 'up' again; nothing of it was touched."
+    sleep 0.1
+  done
 }
