@@ -157,6 +157,10 @@ impl Authenticator {
 
     fn authenticate(request: &HttpRequest) -> Result<Option<Principal>, Problem> {
         let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+        // A middleware may have asked before.
+        if let Some(principal) = request.extensions().get::<Principal>() {
+            return Ok(Some(principal.clone()));
+        }
         let authenticator = request
             .app_data::<web::Data<Self>>()
             .ok_or_else(|| Problem::internal("the application has no Authenticator"))?;
