@@ -1,0 +1,245 @@
+//! Putting the service together, running it, and stopping it without losing anything.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{
+    dev::Server,
+    middleware::from_fn,
+    web::{self, ServiceConfig},
+};
+use anyhow::Context;
+use ipnet::IpNet;
+use marquee_infra::{
+    clock,
+    event_log::{EventLog, EventReader, lease::RelayLease},
+    http::{Authenticator, Check, Health, bind, serve, shutdown_signal},
+    kafka::{ClientSettings, TopicSettings},
+    mysql,
+    probing::{self, Prober},
+    rate_limit::{self, Quota, RateLimiter, TrustedProxies},
+    redis,
+    sealing::Sealer,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use sqlx::MySqlPool;
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Settings,
+    commands::{CommandService, Ingest},
+    http::{ApiState, routes},
+    relay::{Relay, RelayStatus},
+    settings::{ProbeSettings, RateLimitSettings},
+};
+
+/// Connections of the relay: its own, so that busy commands do not hold it up.
+const RELAY_CONNECTIONS: u32 = 3;
+
+/// The service, listening but not yet serving.
+#[derive(Debug)]
+pub struct Application {
+    settings: Settings,
+    listener: TcpListener,
+    health: Health,
+    state: ApiState,
+    authenticator: web::Data<Authenticator>,
+    limiter: web::Data<RateLimiter>,
+    trusted_proxies: web::Data<TrustedProxies>,
+    appender: JoinHandle<()>,
+    relay: Option<Relay>,
+    shutdown: CancellationToken,
+}
+
+impl Application {
+    /// Needs none of MySQL, Kafka and Redis to be up: until they are, the service is not ready.
+    /// Call it on a multi-threaded tokio runtime: commands and the relay run there.
+    pub async fn build(
+        settings: Settings,
+        metrics: Option<PrometheusHandle>,
+    ) -> anyhow::Result<Self> {
+        let shutdown = CancellationToken::new();
+        let pool = mysql::connect_lazy(&settings.mysql.url, settings.mysql.max_connections)
+            .context("mysql.url (DATABASE_URL)")?;
+        let redis = redis::connect_lazy(&settings.redis.url).context("redis.url (REDIS_URL)")?;
+        let authenticator = Authenticator::new(&settings.jwt)?;
+        let sealer = Sealer::new(pool.clone(), &settings.sealing.keys)?;
+        let prober = Prober::new(probe_settings(&settings.probe)?)?;
+        let limiter = limiter(&settings.rate_limit, redis)?;
+        let trusted_proxies = trusted_proxies(&settings.rate_limit.trusted_proxies)?;
+
+        // The port is taken before anything runs that would have to be stopped again.
+        let listener = bind(&settings.http).with_context(|| settings.http.bind.clone())?;
+        let (log, appender) =
+            EventLog::start(pool.clone(), settings.append.into(), shutdown.clone()).await;
+        let relay = settings.relay.enabled.then(|| relay(&settings, &log, shutdown.clone()));
+        let relay = relay.transpose()?;
+        let health = Health::new(checks(&pool, relay.as_ref()), metrics);
+        let state = ApiState {
+            commands: CommandService::new(log),
+            ingest: Ingest::new(prober, sealer),
+            runtime: Handle::current(),
+        };
+        Ok(Self {
+            settings,
+            listener,
+            health,
+            state,
+            authenticator: web::Data::new(authenticator),
+            limiter: web::Data::new(limiter),
+            trusted_proxies: web::Data::new(trusted_proxies),
+            appender,
+            relay,
+            shutdown,
+        })
+    }
+
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until SIGTERM or SIGINT; then ends requests in flight, then the appends they made,
+    /// then the relay.
+    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
+        let address = self.address()?;
+        let server = self.server(self.listener.try_clone()?)?;
+        let handle = server.handle();
+        let server = tokio::spawn(server);
+        tracing::info!(%address, "command-api serves");
+
+        shutdown_signal().await?;
+        tracing::info!("command-api stops");
+        handle.stop(true).await;
+        server.await??;
+        self.shutdown.cancel();
+        self.appender.await?;
+        if let Some(relay) = self.relay {
+            relay.stopped().await?;
+        }
+        Ok(())
+    }
+
+    fn server(&self, listener: TcpListener) -> io::Result<Server> {
+        let state = web::Data::new(self.state.clone());
+        let authenticator = self.authenticator.clone();
+        let limiter = self.limiter.clone();
+        let trusted_proxies = self.trusted_proxies.clone();
+        serve(
+            listener,
+            &self.settings.http,
+            self.health.clone(),
+            move |config: &mut ServiceConfig| {
+                config
+                    .app_data(state.clone())
+                    .app_data(authenticator.clone())
+                    .app_data(limiter.clone())
+                    .app_data(trusted_proxies.clone())
+                    .service(
+                        web::scope("/v1").wrap(from_fn(rate_limit::enforce)).configure(routes),
+                    );
+            },
+        )
+    }
+}
+
+fn probe_settings(settings: &ProbeSettings) -> anyhow::Result<probing::ProbeSettings> {
+    let header = settings.header.expose_secret();
+    let header = match header.split_once(':') {
+        Some((name, value)) => Some((name.trim().to_owned(), SecretString::from(value.trim()))),
+        None if header.is_empty() => None,
+        None => anyhow::bail!("probe.header must be \"Name: value\""),
+    };
+    Ok(probing::ProbeSettings {
+        allow: settings.allow.join(",").parse().context("probe.allow")?,
+        ca_file: Some(&settings.ca_file).filter(|path| !path.is_empty()).map(Into::into),
+        header,
+        timeout: Duration::from_secs(settings.timeout_seconds),
+        ..probing::ProbeSettings::default()
+    })
+}
+
+fn trusted_proxies(networks: &[String]) -> anyhow::Result<TrustedProxies> {
+    let parse = |network: &String| {
+        network.parse::<IpNet>().with_context(|| format!("rate_limit.trusted_proxies: {network}"))
+    };
+    Ok(TrustedProxies::new(networks.iter().map(parse).collect::<Result<_, _>>()?))
+}
+
+fn limiter(
+    settings: &RateLimitSettings,
+    redis: ::redis::aio::ConnectionManager,
+) -> anyhow::Result<RateLimiter> {
+    let positive = |number: u32, name: &'static str| {
+        NonZeroU32::new(number).with_context(|| format!("{name} must be positive"))
+    };
+    let quota = Quota {
+        requests: positive(settings.admin_mutation_quota, "rate_limit.admin_mutation_quota")?,
+        window: Duration::from_secs(settings.admin_mutation_window_seconds.max(1)),
+    };
+    // A hundredth of the quota: a busy admin costs a call to Redis per hundred commands at most.
+    let lot = NonZeroU32::new((settings.admin_mutation_quota / 100).clamp(1, 100));
+    let settings_of_limiter = rate_limit::RateLimitSettings {
+        quota,
+        lot: lot.unwrap_or(NonZeroU32::MIN),
+        instances: NonZeroU32::MIN,
+    };
+    let scope = rate_limit::Scope::AdminMutation;
+    Ok(RateLimiter::new(scope, settings_of_limiter, redis, &settings.key_prefix))
+}
+
+fn relay(
+    settings: &Settings,
+    log: &EventLog,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Relay> {
+    let pool = mysql::connect_lazy(&settings.mysql.url, RELAY_CONNECTIONS)?;
+    let holder = match settings.relay.holder.as_str() {
+        "" => format!("command-api-{}", clock::new_uuid()),
+        name => name.to_owned(),
+    };
+    let lease =
+        RelayLease::new(pool.clone(), holder, Duration::from_millis(settings.relay.lease_ms));
+    let mut client = ClientSettings::new(settings.kafka.brokers.clone(), "marquee-relay");
+    client.options.clone_from(&settings.kafka.options);
+    let mut relay_settings = crate::relay::RelaySettings::new(client, &settings.kafka.prefix);
+    relay_settings.topic_settings = TopicSettings {
+        replication_factor: settings.kafka.replication_factor,
+        ..TopicSettings::default()
+    };
+    relay_settings.poll_interval = Duration::from_millis(settings.relay.poll_interval_ms);
+    Ok(Relay::start(EventReader::new(pool), log.appended(), lease, relay_settings, shutdown))
+}
+
+/// Commands need MySQL alone. The relay may be behind, or away: it catches up.
+fn checks(pool: &MySqlPool, relay: Option<&Relay>) -> Vec<Check> {
+    let pool = pool.clone();
+    let mysql = Check::required("mysql", move || {
+        let pool = pool.clone();
+        async move {
+            match EventReader::new(pool).head().await {
+                Ok(position) => Ok(json!({ "position": position })),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+    });
+    let status = relay.map(Relay::watch).map(Arc::new);
+    let relay = Check::informative("relay", move || {
+        let status: Option<RelayStatus> = status.as_ref().map(|status| status.borrow().clone());
+        async move {
+            match status {
+                None => Ok(json!("disabled")),
+                Some(status) if status.problem.is_none() => Ok(json!(status)),
+                Some(status) => Err(json!(status).to_string()),
+            }
+        }
+    });
+    vec![mysql, relay]
+}

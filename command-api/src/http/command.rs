@@ -1,0 +1,239 @@
+//! The HTTP side that all commands share: authorisation, conditions, and the answer's headers.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{ETAG, HeaderName, IF_MATCH, LOCATION},
+    },
+    web,
+};
+use bytes::Bytes;
+use marquee_domain::{MovieCommand, MovieId, ids::Id};
+use marquee_infra::{
+    event_log::{IdempotencyKey, StoredResponse},
+    http::{
+        ConsistencyToken, Principal, Problem, ProblemCode, RequestId, Scope, read_body, read_json,
+    },
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{ApiState, problem::problem};
+use crate::commands::{CommandAnswer, CommandError, CommandRequest, Done, IfMatch, NewIds};
+
+/// A command's request, read and authorised.
+pub struct Incoming {
+    pub request: CommandRequest,
+    body: Bytes,
+    http: HttpRequest,
+}
+
+impl Incoming {
+    /// Reads everything but the meaning of the body. 401 and 403 come before any other complaint.
+    pub async fn read(
+        command: &'static str,
+        http: HttpRequest,
+        principal: &Principal,
+        payload: web::Payload,
+    ) -> Result<Self, Problem> {
+        principal.require(Scope::CatalogWrite)?;
+        let body = read_body(payload).await?;
+        let request = CommandRequest {
+            command,
+            actor: principal.user_id(),
+            request_id: request_id(&http),
+            traceparent: header(&http, "traceparent")?.filter(|text| text.len() <= 100),
+            idempotency: idempotency(&http, &body)?,
+            if_match: if_match(&http)?,
+            dry_run: dry_run(&http)?,
+        };
+        Ok(Self { request, body, http })
+    }
+
+    pub fn json(&self) -> Result<Value, Problem> {
+        read_json(&self.http, &self.body)
+    }
+
+    pub fn movie_id(&self) -> Result<MovieId, Problem> {
+        self.path_id("movie_id", ProblemCode::MovieNotFound)
+    }
+
+    /// An id in the path. One that is no UUID names nothing: 404.
+    pub fn path_id<K>(&self, name: &str, missing: ProblemCode) -> Result<Id<K>, Problem> {
+        self.http
+            .match_info()
+            .get(name)
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| Problem::new(missing, format!("{name} is not the UUID of anything")))
+    }
+}
+
+/// Carries out a command where a client that hangs up cannot stop it, and answers.
+pub async fn run<F>(runtime: &tokio::runtime::Handle, command: F) -> Result<HttpResponse, Problem>
+where
+    F: Future<Output = Result<Done, CommandError>> + Send + 'static,
+{
+    match runtime.spawn(command).await {
+        Ok(Ok(done)) => respond(done),
+        Ok(Err(error)) => Err(problem(error)),
+        Err(error) => Err(Problem::internal(error)),
+    }
+}
+
+/// Carries out a command that needs nothing but the movie itself.
+pub async fn run_on_movie(
+    state: &ApiState,
+    incoming: Incoming,
+    command: MovieCommand,
+    status: u16,
+) -> Result<HttpResponse, Problem> {
+    let movie_id = incoming.movie_id()?;
+    let commands = state.commands.clone();
+    let request = incoming.request;
+    run(&state.runtime, async move {
+        if let Some(done) = commands.replay(&request).await? {
+            return Ok(done);
+        }
+        commands.execute(&request, movie_id, command, NewIds::default(), status).await
+    })
+    .await
+}
+
+/// The answer that this very request got before, if it did.
+pub async fn replay(
+    state: &ApiState,
+    request: CommandRequest,
+) -> Result<Option<HttpResponse>, Problem> {
+    let commands = state.commands.clone();
+    let replayed = state.runtime.spawn(async move { commands.replay(&request).await });
+    match replayed.await {
+        Ok(Ok(done)) => done.map(respond).transpose(),
+        Ok(Err(error)) => Err(problem(error)),
+        Err(error) => Err(Problem::internal(error)),
+    }
+}
+
+fn respond(done: Done) -> Result<HttpResponse, Problem> {
+    match done {
+        Done::Answered { answer, replayed } => answered(answer, replayed),
+        Done::DryRun { events, movie, version } => {
+            let body = json!({
+                "dry_run": true, "version": version, "events": events, "movie": *movie,
+            });
+            Ok(HttpResponse::Ok().json(body))
+        }
+    }
+}
+
+/// The headers are made from the stored body, so that a repeat has them all.
+fn answered(stored: StoredResponse, replayed: bool) -> Result<HttpResponse, Problem> {
+    let answer: CommandAnswer = serde_json::from_str(&stored.body).map_err(Problem::internal)?;
+    let status = StatusCode::from_u16(stored.status).map_err(Problem::internal)?;
+    let token = ConsistencyToken {
+        movie_id: answer.movie_id,
+        version: answer.version,
+        position: answer.position,
+    };
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((ETAG, format!("\"{}\"", answer.version)))
+        .insert_header((ConsistencyToken::HEADER, token.to_string()));
+    if replayed {
+        response.insert_header(("Idempotency-Replayed", "true"));
+    }
+    if let Some(location) = location(status, &answer) {
+        response.insert_header((LOCATION, location));
+    }
+    if status == StatusCode::NO_CONTENT {
+        return Ok(response.finish());
+    }
+    Ok(response.content_type("application/json").body(stored.body))
+}
+
+fn location(status: StatusCode, answer: &CommandAnswer) -> Option<String> {
+    let movie = format!("/v1/movies/{}", answer.movie_id);
+    match (status, answer.stream_source_id, answer.caption_track_id) {
+        (StatusCode::CREATED, Some(id), _) => Some(format!("{movie}/stream-sources/{id}")),
+        (StatusCode::CREATED, _, Some(id)) => Some(format!("{movie}/caption-tracks/{id}")),
+        (StatusCode::CREATED, None, None) => Some(movie),
+        _ => None,
+    }
+}
+
+fn request_id(http: &HttpRequest) -> String {
+    use actix_web::HttpMessage;
+    http.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default()
+}
+
+fn header(http: &HttpRequest, name: &'static str) -> Result<Option<String>, Problem> {
+    match http.headers().get(HeaderName::from_static(name)) {
+        None => Ok(None),
+        Some(value) => match value.to_str() {
+            Ok(text) => Ok(Some(text.to_owned())),
+            Err(_) => Err(invalid(format!("the header {name} must be visible ASCII"))),
+        },
+    }
+}
+
+/// The digest covers what the request asks for: method, path and query, condition, body.
+fn idempotency(
+    http: &HttpRequest,
+    body: &[u8],
+) -> Result<Option<(IdempotencyKey, [u8; 32])>, Problem> {
+    let Some(text) = header(http, "idempotency-key")? else { return Ok(None) };
+    let key = IdempotencyKey::parse(&text)
+        .map_err(|error| invalid(format!("Idempotency-Key {error}")))?;
+    let mut digest = Sha256::new();
+    for part in [http.method().as_str(), &http.uri().to_string()] {
+        digest.update(part);
+        digest.update([0]);
+    }
+    digest.update(http.headers().get(IF_MATCH).map_or(&b""[..], |value| value.as_bytes()));
+    digest.update([0]);
+    digest.update(body);
+    Ok(Some((key, digest.finalize().into())))
+}
+
+/// RFC 9110 section 13.1.1: `*`, or strong entity tags. A weak one never matches.
+fn if_match(http: &HttpRequest) -> Result<IfMatch, Problem> {
+    let Some(text) = header(http, "if-match")? else { return Ok(IfMatch::Any) };
+    if text.trim() == "*" {
+        return Ok(IfMatch::Any);
+    }
+    let mut versions = Vec::new();
+    for tag in text.split(',').map(str::trim) {
+        let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |tag| (true, tag));
+        let opaque =
+            tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).ok_or_else(|| {
+                invalid("If-Match must be \"*\" or entity tags such as \"\\\"3\\\"\"")
+            })?;
+        if !weak {
+            versions.extend(opaque.parse::<u64>().ok());
+        }
+    }
+    Ok(IfMatch::Versions(versions))
+}
+
+fn dry_run(http: &HttpRequest) -> Result<bool, Problem> {
+    let mut dry_run = false;
+    for pair in http.query_string().split('&').filter(|pair| !pair.is_empty()) {
+        match pair {
+            "dry_run=true" | "dry_run=1" | "dry_run" => dry_run = true,
+            "dry_run=false" | "dry_run=0" => dry_run = false,
+            other => {
+                let name = other.split('=').next().unwrap_or_default();
+                return Err(if name == "dry_run" {
+                    invalid("dry_run must be true or false")
+                } else {
+                    invalid("the only query parameter here is dry_run")
+                });
+            }
+        }
+    }
+    Ok(dry_run)
+}
+
+fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+    Problem::new(ProblemCode::InvalidRequest, detail)
+}

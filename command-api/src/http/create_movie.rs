@@ -1,0 +1,58 @@
+//! `POST /v1/movies`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use marquee_domain::{MovieCommand, MovieId, movie::CreateMovie, values::Slug};
+use marquee_infra::{
+    clock,
+    http::{Principal, Problem},
+};
+
+use super::{
+    ApiState, bodies,
+    command::{Incoming, replay, run},
+};
+use crate::commands::NewIds;
+
+pub async fn handle(
+    state: web::Data<ApiState>,
+    http: HttpRequest,
+    principal: Principal,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let incoming = Incoming::read("CreateMovie", http, &principal, payload).await?;
+    let movie = bodies::movie_to_create(incoming.json()?, clock::now());
+    let request = incoming.request;
+    let movie = match movie {
+        Ok(movie) => movie,
+        // A repeat may come when the window has begun: what was valid then is answered as then.
+        Err(problem) => return replay(&state, request).await?.ok_or(problem),
+    };
+    let ApiState { commands, ingest, runtime } = (**state).clone();
+    run(&runtime, async move {
+        if let Some(done) = commands.replay(&request).await? {
+            return Ok(done);
+        }
+        let movie_id = MovieId::new(clock::new_uuid());
+        let (stream_sources, caption_tracks) =
+            ingest.all(movie_id, movie.stream_sources, movie.caption_tracks).await?;
+        let ids = NewIds {
+            stream_source_ids: stream_sources.iter().map(|new| new.stream_source_id).collect(),
+            caption_track_ids: caption_tracks.iter().map(|new| new.caption_track_id).collect(),
+        };
+        let command = MovieCommand::Create(Box::new(CreateMovie {
+            movie_id,
+            slug: Slug::from_title(&movie.title),
+            title: movie.title,
+            synopsis: movie.synopsis,
+            genres: movie.genres,
+            duration_minutes: movie.duration_minutes,
+            availability: movie.availability,
+            visibility: movie.visibility,
+            poster_url: movie.poster_url,
+            stream_sources,
+            caption_tracks,
+        }));
+        commands.execute(&request, movie_id, command, ids, 201).await
+    })
+    .await
+}

@@ -1,0 +1,21 @@
+//! `PATCH /v1/movies/{movie_id}`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use marquee_domain::MovieCommand;
+use marquee_infra::http::{Principal, Problem};
+
+use super::{
+    ApiState, bodies,
+    command::{Incoming, run_on_movie},
+};
+
+pub async fn handle(
+    state: web::Data<ApiState>,
+    http: HttpRequest,
+    principal: Principal,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let incoming = Incoming::read("ReviseMovie", http, &principal, payload).await?;
+    let patch = bodies::revision(incoming.json()?)?;
+    run_on_movie(&state, incoming, MovieCommand::Revise(Box::new(patch)), 200).await
+}

@@ -1,0 +1,132 @@
+//! What can be set. `config/default.toml` says what each setting means.
+
+use std::collections::BTreeMap;
+
+use marquee_infra::{
+    config::{self, ConfigError},
+    event_log::AppendSettings,
+    http::{AuthSettings, HttpSettings},
+    telemetry::LogSettings,
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+const DEFAULTS: &str = include_str!("../config/default.toml");
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub log: LogSettings,
+    pub http: HttpSettings,
+    pub mysql: MysqlSettings,
+    pub redis: RedisSettings,
+    pub kafka: KafkaSettings,
+    pub jwt: AuthSettings,
+    pub sealing: SealingSettings,
+    pub probe: ProbeSettings,
+    pub append: AppendLimits,
+    pub relay: RelaySettings,
+    pub rate_limit: RateLimitSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MysqlSettings {
+    pub url: SecretString,
+    pub max_connections: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSettings {
+    pub url: SecretString,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSettings {
+    pub brokers: String,
+    pub replication_factor: i32,
+    pub prefix: String,
+    pub options: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealingSettings {
+    pub keys: SecretString,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeSettings {
+    pub allow: Vec<String>,
+    pub ca_file: String,
+    pub header: SecretString,
+    pub timeout_seconds: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppendLimits {
+    pub queue_capacity: usize,
+    pub max_batch_commands: usize,
+    pub max_batch_events: usize,
+    pub cache_capacity_movies: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelaySettings {
+    pub enabled: bool,
+    pub holder: String,
+    pub lease_ms: u64,
+    pub poll_interval_ms: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimitSettings {
+    pub admin_mutation_quota: u32,
+    pub admin_mutation_window_seconds: u64,
+    pub trusted_proxies: Vec<String>,
+    pub key_prefix: String,
+}
+
+impl Settings {
+    pub fn load() -> Result<Self, ConfigError> {
+        let settings: Self = config::load(DEFAULTS)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let append = &self.append;
+        let invalid = |what: &str| Err(ConfigError::Invalid(what.to_owned()));
+        if append.queue_capacity == 0 || append.max_batch_commands == 0 {
+            return invalid("append.queue_capacity and append.max_batch_commands must be positive");
+        }
+        // One command can have a movie with all of its sources and captions.
+        if append.max_batch_events < 300 {
+            return invalid("append.max_batch_events must be at least 300");
+        }
+        if self.relay.lease_ms < 500 || self.relay.poll_interval_ms == 0 {
+            return invalid("relay.lease_ms must be at least 500, relay.poll_interval_ms positive");
+        }
+        if self.kafka.brokers.is_empty() {
+            return invalid("kafka.brokers (KAFKA_BROKERS) must be set");
+        }
+        Ok(())
+    }
+}
+
+impl From<AppendLimits> for AppendSettings {
+    fn from(limits: AppendLimits) -> Self {
+        Self {
+            queue_capacity: limits.queue_capacity,
+            max_batch_commands: limits.max_batch_commands,
+            max_batch_events: limits.max_batch_events,
+            cache_capacity_movies: limits.cache_capacity_movies,
+        }
+    }
+}
