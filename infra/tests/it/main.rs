@@ -1,0 +1,3 @@
+//! Integration tests of the adapters, against real servers, in one binary (link time).
+
+mod probing;
