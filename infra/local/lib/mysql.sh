@@ -10,10 +10,23 @@ mysql_tree() {
   done
 }
 
+# MARQUEE_SQL_SERVER=mariadb goes straight to MariaDB, to test with it; give it a MARQUEE_STATE_DIR of its own.
 need_mysql() {
-  local server
   have mysqld && have mysql && return
-  say "fetching MySQL into $PACKAGES (about 70 MB)"
+  if [[ ${MARQUEE_SQL_SERVER:-} != mariadb ]]; then
+    say "fetching MySQL into $PACKAGES (about 70 MB)"
+    ! fetch_mysql || return 0
+  fi
+  say "taking MariaDB"
+  if apt_use_distro && unpack_tree mariadb mariadb-server mariadb-client; then
+    expose_mysql mariadb usr/sbin/mariadbd usr/bin/mariadb
+    return
+  fi
+  die "'mysqld' is not on the PATH, and neither MySQL nor MariaDB could be fetched with apt (log: $PACKAGES/apt.log). $OWN_WAY"
+}
+
+fetch_mysql() {
+  local server
   if apt_use_distro; then
     # Ubuntu names it with its version: mysql-server-core-8.0.
     server=$(apt-cache "${APT_OPTIONS[@]}" pkgnames mysql-server-core | sort -V | tail -n 1)
@@ -26,13 +39,9 @@ need_mysql() {
       expose_mysql mysql-unstable usr/sbin/mysqld usr/bin/mysql loader
       return
     fi
-    say "no MySQL there either: taking MariaDB"
-    if apt_use_distro && unpack_tree mariadb mariadb-server mariadb-client; then
-      expose_mysql mariadb usr/sbin/mariadbd usr/bin/mariadb
-      return
-    fi
+    say "there is no MySQL to be had there"
   fi
-  die "'mysqld' is not on the PATH, and neither MySQL nor MariaDB could be fetched with apt (log: $PACKAGES/apt.log). $OWN_WAY"
+  return 1
 }
 
 expose_mysql() {
@@ -86,6 +95,8 @@ mysql_write_init() {
     umask 077
     {
       printf 'CREATE DATABASE IF NOT EXISTS marquee;\n'
+      # MariaDB makes these.
+      printf "DROP USER IF EXISTS 'root'@'127.0.0.1', 'root'@'::1';\n"
       for host in 127.0.0.1 localhost; do
         printf "CREATE USER IF NOT EXISTS 'marquee'@'%s' IDENTIFIED BY '%s';\n" "$host" "$password"
         printf "GRANT ALL PRIVILEGES ON \`marquee%%\`.* TO 'marquee'@'%s';\n" "$host"
@@ -95,16 +106,26 @@ mysql_write_init() {
   )
 }
 
+# MariaDB does this by a script, which runs programs of its own and so needs the tree's libraries itself.
+mariadb_initialise() {
+  local data=$1 tree options
+  options=(--no-defaults --datadir="$data" --user="$(id -un)" --auth-root-authentication-method=normal --skip-test-db)
+  tree=$(mysql_tree)
+  if [[ -n $tree ]]; then
+    LD_LIBRARY_PATH=$(tree_library_path "$tree") "$tree/usr/bin/mariadb-install-db" --basedir="$tree/usr" "${options[@]}"
+  else
+    mariadb-install-db "${options[@]}"
+  fi
+}
+
 # The data folder gets its name only when it is complete: an interrupted first start begins anew.
 mysql_initialise() {
-  local data=$STATE/mysql/data tree
+  local data=$STATE/mysql/data
   [[ ! -d $data ]] || return 0
   say "preparing MySQL's data folder"
   rm -rf "$data.part"
   if mysql_is_mariadb; then
-    tree=$(mysql_tree)
-    "${tree:+$tree/}usr/bin/mariadb-install-db" --no-defaults ${tree:+"--srcdir=$tree/usr"} --datadir="$data.part" \
-      --auth-root-authentication-method=normal --skip-test-db >>"$LOG_DIR/mysql.log" 2>&1
+    mariadb_initialise "$data.part" >>"$LOG_DIR/mysql.log" 2>&1
   else
     sed -e '/^init-file/d' -e "s|^datadir = .*|datadir = $data.part|" "$STATE/mysql/my.cnf" >"$STATE/mysql/initialise.cnf"
     mysqld --defaults-file="$STATE/mysql/initialise.cnf" --initialize-insecure >>"$LOG_DIR/mysql.log" 2>&1
