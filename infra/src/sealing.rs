@@ -118,7 +118,8 @@ impl Sealer {
             .fetch_optional(&self.pool)
             .await?
             .ok_or(SealingError::Shredded)?;
-        let kek_id: String = row.try_get("kek_id")?;
+        // sqlx takes text of a binary collation for bytes, unless it is told not to look.
+        let kek_id: String = row.try_get_unchecked("kek_id")?;
         let wrapped: Vec<u8> = row.try_get("wrapped_key")?;
         let kek = self.keks.get(&kek_id).ok_or(SealingError::UnknownKek(kek_id))?;
         let key = decrypt(kek, &wrapped, &key_aad(movie_id))?;

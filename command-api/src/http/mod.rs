@@ -1,4 +1,4 @@
-//! The admin REST API, one endpoint a file. `DESIGN` of the contract: `docs/ARCHITECTURE.md`.
+//! The admin REST API, one endpoint a file.
 
 mod add_caption_track;
 mod attach_stream_source;
@@ -35,63 +35,64 @@ pub struct ApiState {
     pub runtime: Handle,
 }
 
+/// The routes under `/v1`.
 pub fn routes(config: &mut ServiceConfig) {
     let wrong_method = || web::route().to(method_not_allowed);
     config
         .service(
-            web::resource("/v1/movies")
+            web::resource("/movies")
                 .route(web::post().to(create_movie::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}")
+            web::resource("/movies/{movie_id}")
                 .route(web::patch().to(revise_movie::handle))
                 .route(web::delete().to(remove_movie::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/visibility")
+            web::resource("/movies/{movie_id}/visibility")
                 .route(web::put().to(set_visibility::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/stream-sources")
+            web::resource("/movies/{movie_id}/stream-sources")
                 .route(web::post().to(attach_stream_source::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/stream-sources/{stream_source_id}")
+            web::resource("/movies/{movie_id}/stream-sources/{stream_source_id}")
                 .route(web::delete().to(detach_stream_source::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/stream-sources/{stream_source_id}/primary")
+            web::resource("/movies/{movie_id}/stream-sources/{stream_source_id}/primary")
                 .route(web::put().to(promote_stream_source::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/stream-sources/{stream_source_id}/validate")
+            web::resource("/movies/{movie_id}/stream-sources/{stream_source_id}/validate")
                 .route(web::post().to(validate_stream_source::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/caption-tracks")
+            web::resource("/movies/{movie_id}/caption-tracks")
                 .route(web::post().to(add_caption_track::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/caption-tracks/{caption_track_id}")
+            web::resource("/movies/{movie_id}/caption-tracks/{caption_track_id}")
                 .route(web::put().to(replace_caption_track::handle))
                 .route(web::delete().to(remove_caption_track::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/caption-tracks/{caption_track_id}/default")
+            web::resource("/movies/{movie_id}/caption-tracks/{caption_track_id}/default")
                 .route(web::put().to(set_default_caption::handle))
                 .default_service(wrong_method()),
         )
         .service(
-            web::resource("/v1/movies/{movie_id}/caption-tracks/{caption_track_id}/validate")
+            web::resource("/movies/{movie_id}/caption-tracks/{caption_track_id}/validate")
                 .route(web::post().to(validate_caption_track::handle))
                 .default_service(wrong_method()),
         );

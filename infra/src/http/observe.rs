@@ -66,7 +66,18 @@ pub async fn observe<B: MessageBody + 'static>(
     let cause = problem.and_then(Problem::cause).map(str::to_owned);
     let replacement = problem.map(|problem| problem.to_response(id.as_str()));
     let mut response = match replacement {
-        Some(replacement) => response.into_response(replacement).map_into_right_body(),
+        Some(replacement) => {
+            // What inner middleware has added (rate limits) belongs to the problem, too.
+            let added: Vec<_> =
+                response.headers().iter().map(|(n, v)| (n.clone(), v.clone())).collect();
+            let mut response = response.into_response(replacement);
+            for (name, value) in added {
+                if !response.headers().contains_key(&name) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            response.map_into_right_body()
+        }
         None => response.map_into_left_body(),
     };
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
