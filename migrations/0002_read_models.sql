@@ -100,10 +100,12 @@ CREATE TABLE stream_token_audit (
     KEY stream_token_audit_by_movie (movie_id, issued_at)
 );
 
+-- Text here is read by sqlx's derives, which take columns of a binary collation for bytes.
+
 -- How far a projection has come, per partition. Written in the transaction that writes its rows.
 CREATE TABLE projection_checkpoints (
-    projection      VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    topic           VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    projection      VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
+    topic           VARCHAR(128) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
     kafka_partition INT          NOT NULL,
     -- The offset to read next.
     next_offset     BIGINT       NOT NULL,
@@ -119,16 +121,16 @@ CREATE TABLE projection_checkpoints (
 -- Records that could not be decoded or applied, with all that is needed to try again.
 CREATE TABLE parked_events (
     id              BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    projection      VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    topic           VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    projection      VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
+    topic           VARCHAR(128) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
     kafka_partition INT          NOT NULL,
     kafka_offset    BIGINT       NOT NULL,
     -- Empty when the record has no key that names a movie.
-    movie_id        VARCHAR(36)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    record_key      VARBINARY(1024) NULL,
+    movie_id        VARCHAR(36)  CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
+    record_key      MEDIUMBLOB   NULL,
     headers         JSON         NOT NULL,
     payload         LONGBLOB     NULL,
-    error           TEXT         CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    error           TEXT         CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL,
     parked_at       DATETIME(6)  NOT NULL,
     UNIQUE KEY parked_events_once (projection, topic, kafka_partition, kafka_offset),
     KEY parked_events_by_movie (projection, movie_id, kafka_offset)

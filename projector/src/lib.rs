@@ -1,1 +1,21 @@
+//! The projector: from Kafka's event streams to the tables that the query API reads.
+//!
+//! `consumer` brings records to workers, a worker applies them in batches through a `Projection`,
+//! and `checkpoint` makes each batch one transaction that only the partition's owner can commit.
 
+pub mod application;
+pub mod catalog;
+pub mod checkpoint;
+pub mod cli;
+pub mod consumer;
+pub mod failure;
+pub mod parked;
+pub mod progress;
+pub mod projection;
+pub mod settings;
+mod sql;
+pub mod status;
+pub mod token_audit;
+
+pub use application::Application;
+pub use settings::Settings;

@@ -1,0 +1,161 @@
+//! The service: two consumers, and an HTTP server for health and metrics.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::dev::Server;
+use anyhow::Context;
+use futures::future::{join_all, select_all};
+use marquee_infra::{
+    event_log::EventReader,
+    http::{self, Check, Health},
+    mysql,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use sqlx::MySqlPool;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    catalog::Catalog,
+    consumer::{Consumer, Shared},
+    progress::Progress,
+    projection::Projection,
+    settings::Settings,
+    token_audit::TokenAudit,
+};
+
+const CATALOG_GROUP: &str = "marquee.projector.v1";
+const AUDIT_GROUP: &str = "marquee.projector-audit.v1";
+
+#[derive(Debug)]
+pub struct Application {
+    settings: Settings,
+    pool: MySqlPool,
+    progress: Arc<Progress>,
+    listener: TcpListener,
+    metrics: Option<PrometheusHandle>,
+    stop: CancellationToken,
+}
+
+impl Application {
+    /// Listens, and connects to nothing yet: it starts while MySQL and Kafka are away.
+    pub fn build(settings: Settings, metrics: Option<PrometheusHandle>) -> anyhow::Result<Self> {
+        let pool = mysql::connect_lazy(&settings.mysql.url, settings.mysql.max_connections)
+            .context("mysql.url is not a URL of a MySQL database")?;
+        let listener = http::bind(&settings.http)
+            .with_context(|| format!("cannot listen at {}", settings.http.bind))?;
+        Ok(Self {
+            settings,
+            pool,
+            progress: Arc::default(),
+            listener,
+            metrics,
+            stop: CancellationToken::new(),
+        })
+    }
+
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Stops the application when cancelled, as SIGTERM does.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Runs until SIGTERM or SIGINT. Batches in hand are finished first.
+    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
+        let topics = self.settings.topics.names();
+        let catalog = Catalog::new(EventReader::new(self.pool.clone()));
+        let consumers = vec![
+            self.consume(catalog, topics.movies, CATALOG_GROUP)?,
+            self.consume(TokenAudit, topics.stream_tokens, AUDIT_GROUP)?,
+        ];
+        let health = Health::new(self.checks(), self.metrics.clone());
+        let Self { settings, listener, stop, pool, .. } = self;
+        let server = http::serve(listener, &settings.http, health, |_| {})?;
+        let outcome = supervise(server, consumers, stop).await;
+        pool.close().await;
+        outcome
+    }
+
+    fn consume<P: Projection>(
+        &self,
+        projection: P,
+        topic: String,
+        group: &str,
+    ) -> anyhow::Result<Consumer> {
+        let shared = Shared {
+            projection: Arc::new(projection),
+            topic,
+            pool: self.pool.clone(),
+            runtime: Handle::current(),
+            stop: self.stop.clone(),
+            progress: Arc::clone(&self.progress),
+        };
+        Consumer::start(&self.settings.kafka, &self.settings.topics.group(group), shared)
+            .context("cannot start a consumer's thread")
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        let pool = self.pool.clone();
+        let mysql = Check::required("mysql", move || {
+            let pool = pool.clone();
+            async move {
+                sqlx::query("SELECT 1").execute(&pool).await.map_err(|_| "can't be reached")?;
+                Ok(json!("reachable"))
+            }
+        });
+        let progress = Arc::clone(&self.progress);
+        let kafka = Check::required("kafka", move || {
+            let reachable = progress.kafka_reachable();
+            async move {
+                if reachable { Ok(json!("reachable")) } else { Err("can't be reached".to_owned()) }
+            }
+        });
+        let progress = Arc::clone(&self.progress);
+        let limit = Duration::from_secs(self.settings.readiness.stuck_after_seconds);
+        let partitions = Check::required("partitions", move || {
+            let (stuck, lanes) = (progress.stuck(limit), progress.lanes());
+            async move {
+                if stuck.is_empty() {
+                    let lag: i64 = lanes.iter().map(|lane| lane.lag_events()).sum();
+                    return Ok(json!({ "assigned": lanes.len(), "lag_events": lag }));
+                }
+                let names: Vec<String> = stuck.iter().map(ToString::to_string).collect();
+                Err(format!("stuck: {}", names.join(", ")))
+            }
+        });
+        vec![mysql, kafka, partitions]
+    }
+}
+
+/// Runs all of it until it is asked to stop. A part that ends by itself is a failure.
+async fn supervise(
+    server: Server,
+    consumers: Vec<Consumer>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let handle = server.handle();
+    let mut server = tokio::spawn(server);
+    let mut ended: Vec<_> = consumers.into_iter().map(|one| Box::pin(one.ended())).collect();
+    let outcome = tokio::select! {
+        signal = http::shutdown_signal() => signal.context("signals can't be received"),
+        () = stop.cancelled() => Ok(()),
+        _ = &mut server => Err(anyhow::anyhow!("the HTTP server ended")),
+        ((), index, _) = select_all(ended.iter_mut()) => {
+            drop(ended.swap_remove(index));
+            Err(anyhow::anyhow!("a consumer ended"))
+        }
+    };
+    tracing::info!("stopping: batches in hand are finished");
+    stop.cancel();
+    join_all(ended).await;
+    handle.stop(true).await;
+    outcome
+}

@@ -1,0 +1,145 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use marquee_infra::{event_log::EventReader, kafka, mysql, telemetry};
+
+use crate::{
+    application::Application,
+    parked::{self, Selection},
+    settings::Settings,
+    status,
+};
+
+/// Projects Marquee's event streams into the tables that viewers read from.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service (the default)
+    Run,
+    /// Bring the database's tables and Kafka's topics up to date; safe to run at any time
+    Migrate,
+    /// Show where every partition stands, and whether the log, Kafka and the read models agree
+    Status {
+        /// For scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Records that could not be decoded or applied
+    #[command(subcommand)]
+    Parked(ParkedCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ParkedCommand {
+    /// One line for each
+    List,
+    /// All that is known of one, as JSON
+    Show { id: u64 },
+    /// Try them again, in order; what still fails stays parked
+    Retry(Choice),
+    /// Give them up; the movie's next event brings it up to date from the event log
+    Discard(Choice),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Choice {
+    /// Those of one movie
+    #[arg(long)]
+    movie: Option<marquee_domain::MovieId>,
+    /// One that names no movie, by its id
+    #[arg(long)]
+    id: Option<u64>,
+    #[arg(long)]
+    all: bool,
+}
+
+impl From<Choice> for Selection {
+    fn from(choice: Choice) -> Self {
+        match (choice.movie, choice.id) {
+            (Some(movie), _) => Self::Movie(movie),
+            (None, Some(id)) => Self::Id(id),
+            (None, None) => Self::All,
+        }
+    }
+}
+
+impl Cli {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = Settings::load()?;
+        match self.command.unwrap_or(Command::Run) {
+            Command::Run => {
+                let metrics = telemetry::init(&settings.log)?;
+                let application = Application::build(settings, Some(metrics))?;
+                application.run_until_stopped().await?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Migrate => migrate(&settings).await,
+            Command::Status { json } => show_status(&settings, json).await,
+            Command::Parked(command) => work_on_parked(&settings, command).await,
+        }
+    }
+}
+
+async fn migrate(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let pool = mysql::connect_lazy(&settings.mysql.url, 1)?;
+    mysql::migrate(&pool).await.context("the database's tables can't be brought up to date")?;
+    println!("the database's tables are up to date");
+    let topics = settings.topics.names();
+    let found = kafka::ensure_topics(&settings.kafka, &topics, &settings.topics.creation())
+        .await
+        .context("Kafka's topics can't be brought up to date")?;
+    for topic in found {
+        println!("topic {}: {}", topic.topic, if topic.created { "made" } else { "was there" });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Exits with 1 when the log and the read models contradict each other.
+async fn show_status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let pool = mysql::connect_lazy(&settings.mysql.url, 1)?;
+    let status = status::collect(&pool, &settings.kafka).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print!("{status}");
+    }
+    Ok(if status.contradiction.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Exits with 1 when something that was tried again is still parked.
+async fn work_on_parked(settings: &Settings, command: ParkedCommand) -> anyhow::Result<ExitCode> {
+    let pool = mysql::connect_lazy(&settings.mysql.url, 2)?;
+    match command {
+        ParkedCommand::List => {
+            for parked in parked::list(&pool).await? {
+                println!("{parked}");
+            }
+        }
+        ParkedCommand::Show { id } => {
+            let found = parked::show(&pool, id).await?.context("there is no such parked record")?;
+            println!("{}", serde_json::to_string_pretty(&found)?);
+        }
+        ParkedCommand::Retry(choice) => {
+            let log = EventReader::new(pool.clone());
+            let outcome = parked::retry(&pool, &log, &choice.into()).await?;
+            println!("{} tried again, {} still parked", outcome.tried, outcome.still_parked);
+            if outcome.still_parked > 0 {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        ParkedCommand::Discard(choice) => {
+            println!("{} discarded", parked::discard(&pool, &choice.into()).await?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
