@@ -29,10 +29,10 @@ install_rust() {
 need_rust() {
   mkdir -p "$PACKAGES"
   PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
-  if ! have cc || ! have c++ || ! have make || ! have cmake || ! have pkg-config || ! have perl; then
-    install_system_packages build-essential cmake pkg-config perl ||
-      die "a C and C++ compiler, make, cmake, pkg-config and perl are needed to build librdkafka and could not be \
-installed with apt (that needs root or sudo; log: $PACKAGES/apt.log). Install them yourself and run this again."
+  if ! have cc || ! have c++ || ! have make; then
+    install_system_packages build-essential ||
+      die "a C and C++ compiler and make are needed to build librdkafka and could not be installed with apt \
+(that needs root or sudo; log: $PACKAGES/apt.log). Install them yourself and run this again."
   fi
   rust_is_new_enough && return
   install_rust
