@@ -4,13 +4,14 @@ mod auth;
 mod body;
 mod code;
 mod consistency;
+mod error_pages;
 mod fields;
 mod health;
 mod observe;
 mod problem;
 mod server;
 
-pub use auth::{AuthSettings, Authenticator, MaybePrincipal, Principal, Scope};
+pub use auth::{AuthSettings, AuthSetupError, Authenticator, MaybePrincipal, Principal, Scope};
 pub use body::{MAX_BODY_BYTES, read_body, read_json};
 pub use code::ProblemCode;
 pub use consistency::ConsistencyToken;

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use serde::Deserialize;
 
-use super::{Health, Problem, ProblemCode, observe};
+use super::{Health, Problem, ProblemCode, error_pages, observe};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +53,7 @@ where
         App::new()
             .wrap(from_fn(observe))
             .configure(move |config| health.configure(config))
+            .configure(error_pages::configure)
             .configure(routes.clone())
             .default_service(web::to(not_found))
     })
