@@ -1,1 +1,15 @@
+//! The viewers' side: the catalog from memory, stream tokens, and what the edge asks about them.
+//!
+//! It writes to no table: what viewers do becomes facts in Kafka.
 
+mod application;
+pub mod catalog;
+pub mod routes;
+mod settings;
+pub mod tokens;
+
+pub use application::{Application, BuildError};
+pub use settings::{
+    CatalogSettings, KafkaSettings, MysqlSettings, RateLimitSettings, RedisSettings,
+    SealingSettings, Settings, StreamTokenSettings, ViewerSettings,
+};

@@ -1,1 +1,22 @@
-fn main() {}
+//! The viewers' REST API. See `Application` for what it is made of.
+
+use clap::Parser;
+use query_api::{Application, Settings};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Serves the catalog to viewers, signs their stream URLs, and tells the edge which ones are good.
+/// Settings: query-api/config/default.toml, MARQUEE_CONFIG_FILE, MARQUEE_* in the environment.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    Arguments::parse();
+    let settings = Settings::load()?;
+    let metrics = marquee_infra::telemetry::init(&settings.log)?;
+    Application::build(&settings, Some(metrics))?.run_until_stopped().await?;
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! The service as a whole: built from settings, run until it is told to stop.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{
+    dev::{Server, ServerHandle},
+    web,
+};
+use chrono::TimeDelta;
+use marquee_infra::{
+    http::{self, AuthSetupError, Authenticator, Check, Health},
+    kafka::{ClientSettings, FactProducer, TopicSettings, Topics, ensure_topics},
+    mysql,
+    rate_limit::{RateLimiter, Scope, TrustedProxies},
+    redis,
+    sealing::{Sealer, SealingError},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use thiserror::Error;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    Settings,
+    catalog::{Catalog, Follower, FollowerSettings},
+    routes::{self, Freshness, PageCache, Patience},
+    tokens::{Audit, BadContextKey, Issuer, KeyRing, KeyRingError, LiveTokens, ViewerContextKey},
+};
+
+/// How often making the topics is tried while Kafka is away.
+const TOPICS_RETRY: Duration = Duration::from_secs(1);
+
+/// What keeps a service from starting: its settings and its port, never a server that is down.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    #[error("http.bind cannot be listened at")]
+    Http(#[from] io::Error),
+    #[error("mysql.url is not valid")]
+    Mysql(#[from] sqlx::Error),
+    #[error("redis.url is not valid")]
+    Redis(#[from] ::redis::RedisError),
+    #[error("the Kafka settings are not valid")]
+    Kafka(#[from] rdkafka::error::KafkaError),
+    #[error(transparent)]
+    Auth(#[from] AuthSetupError),
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
+    #[error("stream_token.keys {0}")]
+    TokenKeys(#[from] KeyRingError),
+    #[error(transparent)]
+    ContextKey(#[from] BadContextKey),
+}
+
+#[derive(Debug)]
+pub struct Application {
+    address: SocketAddr,
+    server: Running,
+    catalog: Arc<Catalog>,
+    /// Dropped, it ends what runs beside the server.
+    _background: DropGuard,
+}
+
+struct Running(Server);
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+impl Application {
+    /// Connects to nothing yet: the service starts while its servers are down. Call it within a
+    /// tokio runtime, which the catalog's follower then runs on.
+    pub fn build(
+        settings: &Settings,
+        metrics: Option<PrometheusHandle>,
+    ) -> Result<Self, BuildError> {
+        let pool = mysql::connect_lazy(&settings.mysql.url, settings.mysql.max_connections)?;
+        let redis = redis::connect_lazy(&settings.redis.url)?;
+        let topics = Topics::with_prefix(&settings.kafka.prefix);
+        let kafka = ClientSettings {
+            options: settings.kafka.options.clone(),
+            ..ClientSettings::new(&settings.kafka.brokers, "query-api")
+        };
+
+        let authenticator = web::Data::new(Authenticator::new(&settings.jwt)?);
+        let sealer = web::Data::new(Sealer::new(pool.clone(), &settings.sealing.keys)?);
+        let viewers = web::Data::new(ViewerContextKey::parse(&settings.viewer.context_key)?);
+        let limiter = web::Data::new(RateLimiter::new(
+            Scope::ViewerRead,
+            (&settings.rate_limit).into(),
+            redis.clone(),
+            &settings.redis.key_prefix,
+        ));
+        let proxies =
+            web::Data::new(TrustedProxies::new(settings.rate_limit.trusted_proxies.clone()));
+        let issuer = web::Data::new(Issuer::new(
+            KeyRing::parse(settings.stream_token.keys.expose_secret())?,
+            TimeDelta::seconds(settings.stream_token.ttl_seconds.into()),
+            LiveTokens::new(redis.clone(), &settings.redis.key_prefix),
+            Audit::new(FactProducer::new(&kafka)?, topics.stream_tokens.clone()),
+        ));
+        let freshness = web::Data::new(Freshness::up_to(settings.catalog.max_age_seconds));
+        let pages = web::Data::new(PageCache::with_capacity(settings.catalog.page_cache_bytes));
+        let patience =
+            web::Data::new(Patience(Duration::from_millis(settings.catalog.consistency_wait_ms)));
+
+        let catalog = Arc::new(Catalog::empty());
+        let stop = CancellationToken::new();
+        let follower = Follower::new(
+            pool,
+            FollowerSettings {
+                topic: topics.movies.clone(),
+                poll_interval: Duration::from_millis(settings.catalog.poll_interval_ms),
+            },
+            Arc::clone(&catalog),
+        );
+        let health = Health::new(vec![catalog_check(&catalog), redis_check(redis)], metrics);
+
+        let listener = http::bind(&settings.http)?;
+        let address = listener.local_addr()?;
+        let catalog_data = web::Data::from(Arc::clone(&catalog));
+        let server = http::serve(listener, &settings.http, health, move |config| {
+            config
+                .app_data(authenticator.clone())
+                .app_data(catalog_data.clone())
+                .app_data(freshness.clone())
+                .app_data(issuer.clone())
+                .app_data(limiter.clone())
+                .app_data(pages.clone())
+                .app_data(patience.clone())
+                .app_data(proxies.clone())
+                .app_data(sealer.clone())
+                .app_data(viewers.clone())
+                .configure(routes::configure);
+        })?;
+        tokio::spawn(follower.run(stop.child_token()));
+        let topic_settings = TopicSettings {
+            replication_factor: settings.kafka.replication_factor,
+            ..TopicSettings::default()
+        };
+        tokio::spawn(stop.child_token().run_until_cancelled_owned(make_topics(
+            kafka,
+            topics,
+            topic_settings,
+        )));
+        Ok(Self { address, server: Running(server), catalog, _background: stop.drop_guard() })
+    }
+
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub const fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Stops the server, after the requests in flight.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.0.handle()
+    }
+
+    /// Until SIGTERM or SIGINT, or until the handle stops it.
+    pub async fn run_until_stopped(self) -> io::Result<()> {
+        let Self { address, server: Running(server), catalog: _, _background } = self;
+        let handle = server.handle();
+        let signal = tokio::spawn(async move {
+            match http::shutdown_signal().await {
+                Ok(()) => handle.stop(true).await,
+                Err(error) => tracing::error!(%error, "signals cannot be heard"),
+            }
+        });
+        tracing::info!(%address, "query-api listens");
+        let outcome = server.await;
+        signal.abort();
+        tracing::info!("query-api has stopped");
+        outcome
+    }
+}
+
+fn catalog_check(catalog: &Arc<Catalog>) -> Check {
+    let catalog = Arc::clone(catalog);
+    Check::required("catalog", move || {
+        let shown = catalog
+            .snapshot()
+            .as_ref()
+            .map(|snapshot| json!({ "movies": snapshot.len(), "position": snapshot.position() }));
+        async move { shown.ok_or_else(|| "has not been read yet".to_owned()) }
+    })
+}
+
+/// Without Redis, limits are local and tokens stateless.
+fn redis_check(redis: ::redis::aio::ConnectionManager) -> Check {
+    Check::informative("redis", move || {
+        let mut redis = redis.clone();
+        async move {
+            ::redis::cmd("PING")
+                .query_async::<String>(&mut redis)
+                .await
+                .map(Into::into)
+                .map_err(|_| "does not answer".to_owned())
+        }
+    })
+}
+
+/// Whichever service starts first makes the topics.
+async fn make_topics(kafka: ClientSettings, topics: Topics, settings: TopicSettings) {
+    let mut failing = false;
+    while let Err(error) = ensure_topics(&kafka, &topics, &settings).await {
+        if !failing {
+            failing = true;
+            tracing::warn!(%error, "the topics cannot be made yet");
+        }
+        tokio::time::sleep(TOPICS_RETRY).await;
+    }
+}

@@ -1,0 +1,149 @@
+//! `POST /v1/movies/{movie_id}/stream-tokens`: a signed URL that plays the movie for a few minutes.
+//! Asking again before `refresh_after` gives the same one.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, HeaderValue},
+    web,
+};
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use marquee_domain::MovieId;
+use marquee_infra::{
+    clock,
+    http::{Fields, MaybePrincipal, Principal, Problem, ProblemCode, read_body, read_json},
+    sealing::{Sealer, SealingError},
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    consistency::{self, Patience},
+    get_movie::movie_not_found,
+    snapshot,
+};
+use crate::{
+    catalog::Catalog,
+    tokens::{IssueError, Issuer, TokenRequest, ViewerContextKey},
+};
+
+const MAX_SESSION_ID_CHARS: usize = 128;
+
+#[derive(Serialize)]
+struct StreamToken {
+    token_id: Uuid,
+    movie_id: MovieId,
+    signed_url: String,
+    issued_at: String,
+    expires_at: String,
+    refresh_after: String,
+    /// To be sent with the next request, so that it is known for the same viewer's.
+    session_id: Option<String>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one extractor")]
+pub(super) async fn issue_stream_token(
+    request: HttpRequest,
+    payload: web::Payload,
+    movie_id: web::Path<String>,
+    catalog: web::Data<Catalog>,
+    sealer: web::Data<Sealer>,
+    issuer: web::Data<Issuer>,
+    viewers: web::Data<ViewerContextKey>,
+    patience: web::Data<Patience>,
+    principal: MaybePrincipal,
+) -> Result<HttpResponse, Problem> {
+    let movie_id: MovieId = movie_id.parse().map_err(|_| movie_not_found())?;
+    let viewer = principal.0.as_ref().map(Principal::user_id);
+    let mut session_id = read_session_id(&request, &read_body(payload).await?)?;
+    if viewer.is_none() && session_id.is_none() {
+        session_id = Some(hex::encode(clock::random_bytes::<16>()));
+    }
+    let viewer = viewers.context(viewer, session_id.as_deref());
+    consistency::wait(&request, &catalog, **patience).await?;
+
+    let now = clock::now();
+    let snapshot = snapshot(&catalog)?;
+    let movie = snapshot
+        .as_ref()
+        .and_then(|snapshot| snapshot.get(movie_id))
+        .filter(|movie| movie.is_available(now))
+        .cloned()
+        .ok_or_else(movie_not_found)?;
+    drop(snapshot);
+    let primary = movie.primary.as_ref().ok_or_else(movie_not_found)?;
+    let playlist = sealer
+        .open(movie_id, primary.stream_source_id, &primary.sealed_url)
+        .await
+        .map_err(cannot_open)?;
+    let token = issuer
+        .issue(TokenRequest {
+            movie_id,
+            available_until: movie.window.end(),
+            playlist: &playlist,
+            viewer: &viewer,
+            now,
+            token_id: clock::new_uuid(),
+        })
+        .await
+        .map_err(cannot_issue)?;
+
+    Ok(HttpResponse::Created()
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .json(StreamToken {
+            token_id: token.token_id,
+            movie_id,
+            signed_url: token.signed_url,
+            issued_at: rfc3339(token.issued_at),
+            expires_at: rfc3339(token.expires_at),
+            refresh_after: rfc3339(token.refresh_after),
+            session_id,
+        }))
+}
+
+/// The body may be left away.
+fn read_session_id(request: &HttpRequest, body: &Bytes) -> Result<Option<String>, Problem> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let mut fields = Fields::of_body(read_json(request, body)?)?;
+    let session_id = fields.optional_str("session_id", |text| {
+        let sane = (1..=MAX_SESSION_ID_CHARS).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        sane.then(|| text.to_owned()).ok_or_else(|| {
+            format!("must have 1 to {MAX_SESSION_ID_CHARS} visible ASCII characters")
+        })
+    });
+    fields.finish(Some(session_id))
+}
+
+fn cannot_open(error: SealingError) -> Problem {
+    match error {
+        SealingError::Unavailable(cause) => {
+            Problem::unavailable("the stream cannot be reached right now", 1, cause)
+        }
+        // Its URLs were made unreadable on purpose: there is nothing to play any more.
+        SealingError::Shredded => movie_not_found().with_cause(error),
+        SealingError::BadKeys | SealingError::Damaged | SealingError::UnknownKek(_) => {
+            Problem::internal(error)
+        }
+    }
+}
+
+fn cannot_issue(error: IssueError) -> Problem {
+    match error {
+        IssueError::WindowEnds => movie_not_found(),
+        IssueError::Unsignable(cause) => {
+            Problem::new(ProblemCode::StreamUnusable, "the movie's stream cannot be signed")
+                .with_cause(cause)
+        }
+        IssueError::Audit(cause) if cause.retryable() => {
+            Problem::unavailable("the token cannot be audited right now", 1, cause)
+        }
+        IssueError::Audit(cause) => Problem::internal(cause),
+    }
+}
+
+fn rfc3339(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}

@@ -1,0 +1,146 @@
+//! `GET /v1/movies`: what viewers see now; with `visibility=any` and `catalog:read`, everything.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use marquee_domain::values::{LanguageCode, Title};
+use marquee_infra::{
+    clock,
+    http::{MaybePrincipal, Problem, Scope},
+};
+
+use super::{
+    Freshness, PageCache,
+    conditional::Document,
+    consistency::{self, Patience},
+    page_cache::Rendered,
+    parameters::Parameters,
+    require, snapshot,
+};
+use crate::catalog::{Catalog, Cursor, ListQuery, Page, Snapshot, Sort, etag};
+
+const DEFAULT_LIMIT: usize = 20;
+const MAX_LIMIT: usize = 100;
+const MAX_GENRE_CHARS: usize = 50;
+
+pub(super) async fn list_movies(
+    request: HttpRequest,
+    catalog: web::Data<Catalog>,
+    pages: web::Data<PageCache>,
+    freshness: web::Data<Freshness>,
+    patience: web::Data<Patience>,
+    principal: MaybePrincipal,
+) -> Result<HttpResponse, Problem> {
+    consistency::wait(&request, &catalog, **patience).await?;
+    let snapshot = snapshot(&catalog)?;
+    let Some(snapshot) = snapshot.as_ref() else { return Err(super::not_read_yet()) };
+    let now = clock::now();
+
+    // What viewers get is the same for all of them, and only that is ever put there.
+    let key = request.uri().path_and_query().map_or("", |path| path.as_str());
+    let rendered = if let Some(rendered) = pages.get(key, snapshot, now) {
+        rendered
+    } else {
+        let query = read_query(request.query_string())?;
+        if query.any_visibility {
+            return list_everything(&request, &principal, &query, snapshot, now);
+        }
+        let page = query.page(snapshot, now);
+        let body = render(&page, snapshot, |movie, body| {
+            body.extend_from_slice(&movie.document);
+        });
+        pages.put(key, Rendered::new(snapshot, body, page.valid_until))
+    };
+    let document = Document::public(
+        rendered.body.clone(),
+        rendered.etag.clone(),
+        &freshness,
+        rendered.valid_until,
+        now,
+    );
+    Ok(document.respond(&request))
+}
+
+fn list_everything(
+    request: &HttpRequest,
+    principal: &MaybePrincipal,
+    query: &ListQuery,
+    snapshot: &Snapshot,
+    now: DateTime<Utc>,
+) -> Result<HttpResponse, Problem> {
+    require(principal, Scope::CatalogRead)?;
+    let page = query.page(snapshot, now);
+    let body = render(&page, snapshot, |movie, body| body.extend(movie.editorial_document()));
+    let etag = etag(snapshot.position(), &body);
+    Ok(Document::private(Bytes::from(body), etag).respond(request))
+}
+
+fn read_query(query: &str) -> Result<ListQuery, Problem> {
+    let mut parameters = Parameters::of(query);
+    let text = parameters.take("q", |q| Title::parse(q).map(|title| title.key()));
+    let genre = parameters.take("genre", |genre| match genre.trim().chars().count() {
+        1..=MAX_GENRE_CHARS => Ok(genre.trim().to_lowercase()),
+        _ => Err(format!("must have 1 to {MAX_GENRE_CHARS} characters")),
+    });
+    let language = parameters.take("language", LanguageCode::parse);
+    let sort = parameters.take("sort", |sort| {
+        Sort::parse(sort).ok_or_else(|| format!("must be one of {}", Sort::ALLOWED))
+    });
+    let limit = parameters.take("limit", |limit| {
+        limit
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+            .ok_or_else(|| format!("must be a whole number from 1 to {MAX_LIMIT}"))
+    });
+    let any_visibility = parameters.take("visibility", |visibility| match visibility {
+        "any" => Ok(true),
+        _ => Err("must be any, or not be there"),
+    });
+    let cursor = parameters.take("cursor", str::parse::<Cursor>);
+    let mut query = ListQuery {
+        text,
+        genre,
+        language,
+        sort: sort.unwrap_or_default(),
+        after: None,
+        limit: limit.unwrap_or(DEFAULT_LIMIT),
+        any_visibility: any_visibility.unwrap_or(false),
+    };
+    if let Some(cursor) = cursor {
+        if cursor.fingerprint != query.fingerprint() {
+            parameters.error("cursor", "belongs to a list with other parameters");
+        }
+        query.after = Some(cursor);
+    }
+    parameters.finish()?;
+    Ok(query)
+}
+
+/// `{"items":[...],"total":n,"next_cursor":...,"position":n}` around what is rendered already.
+fn render(
+    page: &Page,
+    snapshot: &Snapshot,
+    item: impl Fn(&crate::catalog::CatalogMovie, &mut Vec<u8>),
+) -> Vec<u8> {
+    let mut body = Vec::with_capacity(
+        page.items.iter().map(|movie| movie.document.len() + 256).sum::<usize>() + 256,
+    );
+    body.extend_from_slice(b"{\"items\":[");
+    for (index, movie) in page.items.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        item(movie, &mut body);
+    }
+    // A cursor is base64url: nothing in it needs escaping.
+    let next_cursor =
+        page.next.as_ref().map_or_else(|| "null".to_owned(), |cursor| format!("\"{cursor}\""));
+    let rest = format!(
+        "],\"total\":{},\"next_cursor\":{next_cursor},\"position\":{}}}",
+        page.total,
+        snapshot.position()
+    );
+    body.extend_from_slice(rest.as_bytes());
+    body
+}

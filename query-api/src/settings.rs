@@ -1,0 +1,147 @@
+//! What can be set. `config/default.toml` says what each setting means.
+
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+use ipnet::IpNet;
+use marquee_infra::{
+    config::{self, ConfigError},
+    http::{AuthSettings, HttpSettings},
+    rate_limit::{self, Quota},
+    telemetry::LogSettings,
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// Data model, SignedStreamToken: "TTL ≤ 5 minutes".
+const MAX_TTL_SECONDS: u32 = 300;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub log: LogSettings,
+    pub http: HttpSettings,
+    pub mysql: MysqlSettings,
+    pub redis: RedisSettings,
+    pub kafka: KafkaSettings,
+    pub jwt: AuthSettings,
+    pub sealing: SealingSettings,
+    pub catalog: CatalogSettings,
+    pub stream_token: StreamTokenSettings,
+    pub viewer: ViewerSettings,
+    pub rate_limit: RateLimitSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MysqlSettings {
+    pub url: SecretString,
+    pub max_connections: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSettings {
+    pub url: SecretString,
+    pub key_prefix: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSettings {
+    pub brokers: String,
+    pub replication_factor: i32,
+    pub prefix: String,
+    pub options: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealingSettings {
+    pub keys: SecretString,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogSettings {
+    pub poll_interval_ms: u64,
+    pub max_age_seconds: u32,
+    pub consistency_wait_ms: u64,
+    pub page_cache_bytes: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamTokenSettings {
+    pub keys: SecretString,
+    pub ttl_seconds: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewerSettings {
+    pub context_key: SecretString,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimitSettings {
+    pub viewer_read_quota: NonZeroU32,
+    pub viewer_read_window_seconds: u32,
+    pub lot: NonZeroU32,
+    pub instances: NonZeroU32,
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Settings {
+    pub fn load() -> Result<Self, ConfigError> {
+        let settings: Self = config::load(DEFAULTS)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// What types do not say.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let invalid = |what: &str| Err(ConfigError::Invalid(what.to_owned()));
+        if !(1..=MAX_TTL_SECONDS).contains(&self.stream_token.ttl_seconds) {
+            return invalid("stream_token.ttl_seconds must be from 1 to 300");
+        }
+        // With the reading itself, the catalog is never staler than 250 ms.
+        if !(1..=200).contains(&self.catalog.poll_interval_ms) {
+            return invalid("catalog.poll_interval_ms must be from 1 to 200");
+        }
+        if self.catalog.max_age_seconds > 60 {
+            return invalid("catalog.max_age_seconds must be at most 60");
+        }
+        if self.catalog.consistency_wait_ms > 10_000 {
+            return invalid("catalog.consistency_wait_ms must be at most 10000");
+        }
+        if !(1..=86_400).contains(&self.rate_limit.viewer_read_window_seconds) {
+            return invalid("rate_limit.viewer_read_window_seconds must be from 1 to 86400");
+        }
+        if self.rate_limit.viewer_read_quota.get() > 100_000_000 {
+            return invalid("rate_limit.viewer_read_quota must be at most 100000000");
+        }
+        if self.rate_limit.lot > self.rate_limit.viewer_read_quota {
+            return invalid("rate_limit.lot must be at most rate_limit.viewer_read_quota");
+        }
+        if self.kafka.brokers.is_empty() {
+            return invalid("kafka.brokers (KAFKA_BROKERS) must be set");
+        }
+        Ok(())
+    }
+}
+
+impl From<&RateLimitSettings> for rate_limit::RateLimitSettings {
+    fn from(settings: &RateLimitSettings) -> Self {
+        Self {
+            quota: Quota {
+                requests: settings.viewer_read_quota,
+                window: Duration::from_secs(settings.viewer_read_window_seconds.into()),
+            },
+            lot: settings.lot,
+            instances: settings.instances,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Whether a token opens a path now.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use marquee_domain::MovieId;
+use thiserror::Error;
+
+use super::{KeyRing, edge_auth::Unverified, path};
+use crate::catalog::Snapshot;
+
+/// Another instance's clock may be a little ahead of ours. Expiry has no such leeway.
+const START_LEEWAY: TimeDelta = TimeDelta::seconds(2);
+
+/// For the log; the client learns only that it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refusal {
+    #[error("not a token of ours")]
+    Malformed,
+    #[error("signed with an unknown key")]
+    UnknownKey,
+    #[error("wrong signature")]
+    Signature,
+    #[error("not valid yet")]
+    Early,
+    #[error("expired")]
+    Expired,
+    #[error("for another path")]
+    OtherPath,
+    #[error("the movie is not available")]
+    NotAvailable,
+}
+
+/// `path` as the edge is about to serve it: decoded and normalised.
+pub fn verify(
+    keys: &KeyRing,
+    snapshot: &Snapshot,
+    token: &str,
+    path: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let unverified = Unverified::read(token).map_err(|_| Refusal::Malformed)?;
+    let claims = unverified.claims;
+    let (movie_id, key_id) = claims.data.split_once('.').ok_or(Refusal::Malformed)?;
+    let key = keys.get(key_id).ok_or(Refusal::UnknownKey)?;
+    if !unverified.is_signed_with(key.secret()) {
+        return Err(Refusal::Signature);
+    }
+
+    if (now + START_LEEWAY).timestamp() < claims.start {
+        return Err(Refusal::Early);
+    }
+    if now.timestamp() >= claims.expires {
+        return Err(Refusal::Expired);
+    }
+    if !path::acl_opens(claims.acl, path) {
+        return Err(Refusal::OtherPath);
+    }
+    let movie_id: MovieId = movie_id.parse().map_err(|_| Refusal::Malformed)?;
+    match snapshot.get(movie_id) {
+        Some(movie) if movie.is_available(now) => Ok(()),
+        _ => Err(Refusal::NotAvailable),
+    }
+}

@@ -1,0 +1,1 @@
+//! Against real MySQL, Kafka and Redis.
