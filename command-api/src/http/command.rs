@@ -9,7 +9,7 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use marquee_domain::{MovieCommand, MovieId, ids::Id};
+use marquee_domain::{MovieCommand, MovieId, UserId, ids::Id};
 use marquee_infra::{
     event_log::{IdempotencyKey, StoredResponse},
     http::{
@@ -22,6 +22,49 @@ use sha2::{Digest, Sha256};
 use super::{ApiState, problem::problem};
 use crate::commands::{CommandAnswer, CommandError, CommandRequest, Done, IfMatch, NewIds};
 
+/// What stands in a command's headers and query.
+#[derive(Debug, Clone)]
+pub struct Conditions {
+    pub actor: UserId,
+    pub request_id: String,
+    pub traceparent: Option<String>,
+    pub idempotency_key: Option<IdempotencyKey>,
+    pub if_match: IfMatch,
+    pub dry_run: bool,
+}
+
+impl Conditions {
+    /// 401 and 403 come before any other complaint.
+    pub fn read(http: &HttpRequest, principal: &Principal) -> Result<Self, Problem> {
+        principal.require(Scope::CatalogWrite)?;
+        let idempotency_key = header(http, "idempotency-key")?
+            .map(|text| IdempotencyKey::parse(&text))
+            .transpose()
+            .map_err(|error| invalid(format!("Idempotency-Key {error}")))?;
+        Ok(Self {
+            actor: principal.user_id(),
+            request_id: request_id(http),
+            traceparent: header(http, "traceparent")?.filter(|text| text.len() <= 100),
+            idempotency_key,
+            if_match: if_match(http)?,
+            dry_run: dry_run(http)?,
+        })
+    }
+
+    /// A request without an idempotency key: what the key stands for depends on the endpoint.
+    pub fn request(&self, command: &'static str) -> CommandRequest {
+        CommandRequest {
+            command,
+            actor: self.actor,
+            request_id: self.request_id.clone(),
+            traceparent: self.traceparent.clone(),
+            idempotency: None,
+            if_match: self.if_match.clone(),
+            dry_run: self.dry_run,
+        }
+    }
+}
+
 /// A command's request, read and authorised.
 pub struct Incoming {
     pub request: CommandRequest,
@@ -30,24 +73,17 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Reads everything but the meaning of the body. 401 and 403 come before any other complaint.
+    /// Reads everything but the meaning of the body.
     pub async fn read(
         command: &'static str,
         http: HttpRequest,
         principal: &Principal,
         payload: web::Payload,
     ) -> Result<Self, Problem> {
-        principal.require(Scope::CatalogWrite)?;
+        let conditions = Conditions::read(&http, principal)?;
         let body = read_body(payload).await?;
-        let request = CommandRequest {
-            command,
-            actor: principal.user_id(),
-            request_id: request_id(&http),
-            traceparent: header(&http, "traceparent")?.filter(|text| text.len() <= 100),
-            idempotency: idempotency(&http, &body)?,
-            if_match: if_match(&http)?,
-            dry_run: dry_run(&http)?,
-        };
+        let mut request = conditions.request(command);
+        request.idempotency = conditions.idempotency_key.map(|key| (key, digest(&http, &body)));
         Ok(Self { request, body, http })
     }
 
@@ -176,14 +212,8 @@ fn header(http: &HttpRequest, name: &'static str) -> Result<Option<String>, Prob
     }
 }
 
-/// The digest covers what the request asks for: method, path and query, condition, body.
-fn idempotency(
-    http: &HttpRequest,
-    body: &[u8],
-) -> Result<Option<(IdempotencyKey, [u8; 32])>, Problem> {
-    let Some(text) = header(http, "idempotency-key")? else { return Ok(None) };
-    let key = IdempotencyKey::parse(&text)
-        .map_err(|error| invalid(format!("Idempotency-Key {error}")))?;
+/// What an idempotency key stands for: method, path and query, condition, body.
+fn digest(http: &HttpRequest, body: &[u8]) -> [u8; 32] {
     let mut digest = Sha256::new();
     for part in [http.method().as_str(), &http.uri().to_string()] {
         digest.update(part);
@@ -192,7 +222,7 @@ fn idempotency(
     digest.update(http.headers().get(IF_MATCH).map_or(&b""[..], |value| value.as_bytes()));
     digest.update([0]);
     digest.update(body);
-    Ok(Some((key, digest.finalize().into())))
+    digest.finalize().into()
 }
 
 /// RFC 9110 section 13.1.1: `*`, or strong entity tags. A weak one never matches.
@@ -234,6 +264,6 @@ fn dry_run(http: &HttpRequest) -> Result<bool, Problem> {
     Ok(dry_run)
 }
 
-fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+pub fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(ProblemCode::InvalidRequest, detail)
 }

@@ -8,10 +8,11 @@ use marquee_infra::{
 };
 
 use super::{
-    ApiState, bodies,
+    ApiState,
+    bodies::{self, MovieToCreate},
     command::{Incoming, replay, run},
 };
-use crate::commands::NewIds;
+use crate::commands::{CommandError, CommandRequest, CommandService, Done, Ingest, NewIds};
 
 pub async fn handle(
     state: web::Data<ApiState>,
@@ -28,31 +29,38 @@ pub async fn handle(
         Err(problem) => return replay(&state, request).await?.ok_or(problem),
     };
     let ApiState { commands, ingest, runtime } = (**state).clone();
-    run(&runtime, async move {
-        if let Some(done) = commands.replay(&request).await? {
-            return Ok(done);
-        }
-        let movie_id = MovieId::new(clock::new_uuid());
-        let (stream_sources, caption_tracks) =
-            ingest.all(movie_id, movie.stream_sources, movie.caption_tracks).await?;
-        let ids = NewIds {
-            stream_source_ids: stream_sources.iter().map(|new| new.stream_source_id).collect(),
-            caption_track_ids: caption_tracks.iter().map(|new| new.caption_track_id).collect(),
-        };
-        let command = MovieCommand::Create(Box::new(CreateMovie {
-            movie_id,
-            slug: Slug::from_title(&movie.title),
-            title: movie.title,
-            synopsis: movie.synopsis,
-            genres: movie.genres,
-            duration_minutes: movie.duration_minutes,
-            availability: movie.availability,
-            visibility: movie.visibility,
-            poster_url: movie.poster_url,
-            stream_sources,
-            caption_tracks,
-        }));
-        commands.execute(&request, movie_id, command, ids, 201).await
-    })
-    .await
+    run(&runtime, async move { create(&commands, &ingest, &request, movie).await }).await
+}
+
+/// Creates a movie with all that it comes with, or nothing.
+pub async fn create(
+    commands: &CommandService,
+    ingest: &Ingest,
+    request: &CommandRequest,
+    movie: MovieToCreate,
+) -> Result<Done, CommandError> {
+    if let Some(done) = commands.replay(request).await? {
+        return Ok(done);
+    }
+    let movie_id = MovieId::new(clock::new_uuid());
+    let (stream_sources, caption_tracks) =
+        ingest.all(movie_id, movie.stream_sources, movie.caption_tracks).await?;
+    let ids = NewIds {
+        stream_source_ids: stream_sources.iter().map(|new| new.stream_source_id).collect(),
+        caption_track_ids: caption_tracks.iter().map(|new| new.caption_track_id).collect(),
+    };
+    let command = MovieCommand::Create(Box::new(CreateMovie {
+        movie_id,
+        slug: Slug::from_title(&movie.title),
+        title: movie.title,
+        synopsis: movie.synopsis,
+        genres: movie.genres,
+        duration_minutes: movie.duration_minutes,
+        availability: movie.availability,
+        visibility: movie.visibility,
+        poster_url: movie.poster_url,
+        stream_sources,
+        caption_tracks,
+    }));
+    commands.execute(request, movie_id, command, ids, 201).await
 }

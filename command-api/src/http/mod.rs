@@ -6,6 +6,8 @@ mod bodies;
 mod command;
 mod create_movie;
 mod detach_stream_source;
+mod import_movies;
+mod ndjson;
 mod problem;
 mod promote_stream_source;
 mod remove_caption_track;
@@ -42,6 +44,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             web::resource("/movies")
                 .route(web::post().to(create_movie::handle))
+                .default_service(wrong_method()),
+        )
+        .service(
+            web::resource("/movies/import")
+                .route(web::post().to(import_movies::handle))
                 .default_service(wrong_method()),
         )
         .service(

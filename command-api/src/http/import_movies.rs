@@ -1,0 +1,149 @@
+//! `POST /v1/movies/import`: many movies as newline-delimited JSON, answered line by line.
+//!
+//! Each line is a command of its own: one that is refused does not stop the rest. With a key per line
+//! (its member `idempotency_key`, or the header's key with the line's number) an import that broke off
+//! is simply sent again.
+
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use marquee_infra::{
+    clock,
+    event_log::IdempotencyKey,
+    http::{MAX_BODY_BYTES, Principal, Problem, ProblemCode},
+};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    ApiState, bodies,
+    command::{Conditions, invalid},
+    create_movie::create,
+    ndjson::{Line, Lines},
+    problem::problem,
+};
+use crate::commands::{CommandError, CommandRequest, Done};
+
+/// Lines carried out at once. They are appended in groups, answered in order.
+const MAX_IN_FLIGHT: usize = 64;
+const MEDIA_TYPE: &str = "application/x-ndjson";
+
+pub async fn handle(
+    state: web::Data<ApiState>,
+    http: HttpRequest,
+    principal: Principal,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let conditions = Conditions::read(&http, &principal)?;
+    if !http.content_type().eq_ignore_ascii_case(MEDIA_TYPE) {
+        return Err(Problem::new(
+            ProblemCode::UnsupportedMediaType,
+            "send one movie a line with Content-Type: application/x-ndjson",
+        ));
+    }
+    if http.headers().contains_key(actix_web::http::header::IF_MATCH) {
+        return Err(invalid("If-Match means nothing for new movies"));
+    }
+    let results = stream::unfold(Lines::new(payload), |mut lines| async move {
+        lines.next().await.map(|line| (line, lines))
+    })
+    .map(move |line| {
+        let state = (**state).clone();
+        let conditions = conditions.clone();
+        async move {
+            let number = line.number;
+            let runtime = state.runtime.clone();
+            // Where a client that hangs up cannot stop it half-way.
+            runtime
+                .spawn(async move { import_line(&state, &conditions, line).await })
+                .await
+                .unwrap_or_else(|error| result(number, Err(Problem::internal(error)), ""))
+        }
+    })
+    .buffered(MAX_IN_FLIGHT)
+    .map(Ok::<Bytes, actix_web::Error>);
+    Ok(HttpResponse::Ok().content_type(MEDIA_TYPE).streaming(results))
+}
+
+async fn import_line(state: &ApiState, conditions: &Conditions, line: Line) -> Bytes {
+    let number = line.number;
+    let request_id = conditions.request_id.clone();
+    result(number, imported(state, conditions, line).await, &request_id)
+}
+
+async fn imported(
+    state: &ApiState,
+    conditions: &Conditions,
+    line: Line,
+) -> Result<Map<String, Value>, Problem> {
+    let Some(bytes) = line.bytes else {
+        return Err(Problem::new(
+            ProblemCode::PayloadTooLarge,
+            format!("a line has at most {MAX_BODY_BYTES} bytes"),
+        ));
+    };
+    let mut body: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        Problem::new(ProblemCode::MalformedJson, format!("column {}: {error}", error.column()))
+    })?;
+    let request = request(conditions, line.number, &mut body, &bytes)?;
+    let created = match bodies::movie_to_create(body, clock::now()) {
+        Ok(movie) => create(&state.commands, &state.ingest, &request, movie).await,
+        Err(problem) => match state.commands.replay(&request).await {
+            Ok(None) => return Err(problem),
+            Ok(Some(done)) => Ok(done),
+            Err(error) => Err(error),
+        },
+    };
+    answer(created)
+}
+
+/// The line's own key comes first, then the header's with the line's number.
+fn request(
+    conditions: &Conditions,
+    number: u64,
+    body: &mut Value,
+    bytes: &Bytes,
+) -> Result<CommandRequest, Problem> {
+    let own = body.as_object_mut().and_then(|fields| fields.remove("idempotency_key"));
+    let key = match own {
+        Some(Value::String(key)) => Some(key),
+        Some(_) => return Err(invalid("idempotency_key must be a string")),
+        None => conditions.idempotency_key.as_ref().map(|key| format!("{key}/{number}")),
+    };
+    let idempotency = key
+        .map(|key| {
+            IdempotencyKey::parse(&key)
+                .map(|key| (key, Sha256::digest(bytes).into()))
+                .map_err(|error| invalid(format!("idempotency_key {error}")))
+        })
+        .transpose()?;
+    Ok(CommandRequest { idempotency, ..conditions.request("ImportMovie") })
+}
+
+fn answer(created: Result<Done, CommandError>) -> Result<Map<String, Value>, Problem> {
+    match created.map_err(problem)? {
+        Done::Answered { answer, replayed } => {
+            let mut members: Map<String, Value> =
+                serde_json::from_str(&answer.body).map_err(Problem::internal)?;
+            members.insert("status".to_owned(), json!(answer.status));
+            if replayed {
+                members.insert("replayed".to_owned(), json!(true));
+            }
+            Ok(members)
+        }
+        Done::DryRun { events, .. } => {
+            let members = json!({ "status": 200, "dry_run": true, "events": events.len() });
+            Ok(members.as_object().cloned().unwrap_or_default())
+        }
+    }
+}
+
+/// One line of the answer.
+fn result(number: u64, outcome: Result<Map<String, Value>, Problem>, request_id: &str) -> Bytes {
+    let mut members = match outcome {
+        Ok(members) => members,
+        Err(problem) => problem.to_json(request_id).as_object().cloned().unwrap_or_default(),
+    };
+    members.insert("line".to_owned(), json!(number));
+    Bytes::from(format!("{}\n", Value::Object(members)))
+}
