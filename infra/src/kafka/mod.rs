@@ -6,6 +6,7 @@ use rdkafka::{
     ClientConfig,
     client::ClientContext,
     config::RDKafkaLogLevel,
+    consumer::ConsumerContext,
     error::{KafkaError, RDKafkaErrorCode},
 };
 use serde::Deserialize;
@@ -83,6 +84,8 @@ impl ClientContext for QuietContext {
         tracing::debug!(target: "librdkafka", %error, reason);
     }
 }
+
+impl ConsumerContext for QuietContext {}
 
 /// Whether the failure says that Kafka can't be reached or is too slow, rather than that it refuses.
 pub fn is_unavailable(error: &KafkaError) -> bool {

@@ -1,0 +1,3 @@
+//! Against real servers: `eval "$(infra/local/stack env --profile test)"` says where they are.
+
+mod relay;
