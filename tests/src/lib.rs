@@ -1,1 +1,24 @@
+//! Marquee as its users meet it: real processes on real servers, driven over HTTP and looked at from outside.
+//!
+//! What is shared by the tests and the benchmarks is here; it knows the services' contract (addresses, tables,
+//! topics, settings) and none of their code.
 
+pub mod admin;
+pub mod chaos_proxy;
+pub mod checker;
+pub mod client;
+pub mod database;
+pub mod edge;
+pub mod evidence;
+pub mod jwt;
+pub mod marquee;
+pub mod redis;
+pub mod samples;
+pub mod servers;
+pub mod service;
+pub mod topic;
+pub mod wait;
+
+pub use client::{Answer, Api};
+pub use marquee::{Marquee, Setup};
+pub use wait::until;

@@ -1,0 +1,145 @@
+//! A database of a test's own, and what can be read out of one.
+
+use std::str::FromStr;
+
+use sqlx::{
+    Connection, Executor, MySqlConnection, MySqlPool, Row,
+    mysql::{MySqlConnectOptions, MySqlPoolOptions},
+};
+
+use crate::{
+    checker::{LogRow, MovieRow},
+    servers::servers,
+};
+
+/// A database on the test servers, dropped by [`Database::drop_now`].
+#[derive(Debug, Clone)]
+pub struct Database {
+    name: String,
+}
+
+impl Database {
+    pub async fn create(name: &str) -> Self {
+        let statement = format!("CREATE DATABASE {name}");
+        execute(&statement).await;
+        Self { name: name.to_owned() }
+    }
+
+    /// For the services; through `proxy`, when there is one.
+    pub fn url(&self, proxy: Option<&str>) -> String {
+        let mut url = url::Url::parse(&servers().database_url).expect("DATABASE_URL is a URL");
+        url.set_path(&self.name);
+        if let Some((host, port)) = proxy.and_then(|address| address.rsplit_once(':')) {
+            url.set_host(Some(host)).expect("a proxy's host is one");
+            url.set_port(port.parse().ok()).expect("MySQL's URL has a port");
+            // Through the proxy in the clear, so that it sees what is sent.
+            url.set_query(Some("ssl-mode=disabled"));
+        }
+        url.to_string()
+    }
+
+    /// Connections belong to the runtime that made them, so that every test opens its own.
+    pub fn pool(&self) -> MySqlPool {
+        let options = MySqlConnectOptions::from_str(&self.url(None)).expect("a URL of MySQL");
+        MySqlPoolOptions::new().max_connections(2).connect_lazy_with(options)
+    }
+
+    pub async fn drop_now(&self) {
+        execute(&format!("DROP DATABASE IF EXISTS {}", self.name)).await;
+    }
+
+    /// The whole event log, in position order.
+    pub async fn log(&self) -> Vec<LogRow> {
+        let rows = sqlx::query(
+            "SELECT position, aggregate_id, sequence, event_type, \
+             CAST(metadata->>'$.request_id' AS CHAR) AS request_id FROM events ORDER BY position",
+        )
+        .fetch_all(&self.pool())
+        .await
+        .expect("the event log can be read");
+        rows.iter()
+            .map(|row| LogRow {
+                position: row.get("position"),
+                movie_id: row.get("aggregate_id"),
+                sequence: u64::try_from(row.get::<i64, _>("sequence")).expect("never negative"),
+                event_type: row.get("event_type"),
+                operation: row.get("request_id"),
+            })
+            .collect()
+    }
+
+    pub async fn head(&self) -> u64 {
+        self.number("SELECT position FROM event_log_head").await
+    }
+
+    /// The catalog's rows.
+    pub async fn movies(&self) -> Vec<MovieRow> {
+        let rows = sqlx::query("SELECT movie_id, version, position FROM catalog_movies")
+            .fetch_all(&self.pool())
+            .await
+            .expect("the catalog can be read");
+        rows.iter()
+            .map(|row| MovieRow {
+                movie_id: text(row.get("movie_id")),
+                version: row.get("version"),
+                position: row.get("position"),
+            })
+            .collect()
+    }
+
+    /// The highest position of any row of the catalog.
+    pub async fn projected(&self) -> u64 {
+        self.number("SELECT COALESCE(MAX(position), 0) FROM catalog_movies").await
+    }
+
+    /// The one number that `query` asks for.
+    pub async fn number(&self, query: &str) -> u64 {
+        let query = format!("SELECT CAST(({query}) AS UNSIGNED)");
+        let number = sqlx::query_scalar(&query).fetch_one(&self.pool()).await;
+        number.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    /// The columns, of all tables, in which `needle` occurs.
+    pub async fn columns_with(&self, needle: &str) -> Vec<String> {
+        let pool = self.pool();
+        let columns = sqlx::query(
+            "SELECT table_name AS t, column_name AS c FROM information_schema.columns \
+             WHERE table_schema = ? AND data_type IN ('char', 'varchar', 'tinytext', 'text', 'mediumtext', \
+             'longtext', 'json', 'binary', 'varbinary', 'tinyblob', 'blob', 'mediumblob', 'longblob')",
+        )
+        .bind(&self.name)
+        .fetch_all(&pool)
+        .await
+        .expect("the schema can be read");
+        assert!(columns.len() > 20, "the schema has more columns than {}", columns.len());
+        let mut found = Vec::new();
+        for column in &columns {
+            let (table, column) = (text(column.get("t")), text(column.get("c")));
+            let statement = format!(
+                "SELECT COUNT(*) FROM `{table}` WHERE LOCATE(?, CAST(`{column}` AS BINARY)) > 0"
+            );
+            let hits: i64 = sqlx::query_scalar(&statement)
+                .bind(needle.as_bytes())
+                .fetch_one(&pool)
+                .await
+                .unwrap_or_else(|error| panic!("{table}.{column}: {error}"));
+            if hits > 0 {
+                found.push(format!("{table}.{column}"));
+            }
+        }
+        found
+    }
+}
+
+async fn execute(statement: &str) {
+    let mut connection = MySqlConnection::connect(&servers().database_url)
+        .await
+        .unwrap_or_else(|error| panic!("MySQL of profile test: {error}"));
+    let done = connection.execute(statement).await;
+    done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+/// sqlx takes columns of a binary collation for bytes.
+pub fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text columns hold text")
+}

@@ -1,0 +1,205 @@
+//! A whole Marquee: its own database, topics, keys, ports and processes. Nothing is left of it when it is dropped.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Weak},
+    thread,
+};
+
+use marquee_infra::{clock, kafka::Topics};
+use tokio::sync::Mutex;
+
+use crate::{
+    admin::Admin,
+    client::{Api, http},
+    database::Database,
+    edge::{Edge, free_port, run},
+    jwt, redis,
+    servers::{binaries, servers},
+    service::Service,
+    topic,
+};
+
+/// How a [`Marquee`] differs from an ordinary one.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Where the services find MySQL, Kafka and Redis instead: a proxy's `host:port`.
+    pub mysql: Option<String>,
+    pub kafka: Option<String>,
+    pub redis: Option<String>,
+    /// With an nginx edge of its own.
+    pub edge: bool,
+    /// Further settings of all services, as environment variables.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+#[derive(Debug)]
+pub struct Marquee {
+    // In this order they are dropped: what uses something before what it uses.
+    edge: Option<Edge>,
+    pub command_api: Service,
+    pub projector: Service,
+    pub query_api: Service,
+    pub database: Database,
+    pub topics: Topics,
+    /// Of everything it keeps in Redis and Kafka.
+    pub prefix: String,
+    folder: PathBuf,
+}
+
+impl Marquee {
+    /// All three services, ready.
+    pub async fn start() -> Self {
+        Self::start_with(Setup::default()).await
+    }
+
+    pub async fn start_with(setup: Setup) -> Self {
+        let marquee = Self::prepare(setup).await;
+        tokio::join!(
+            marquee.command_api.start_ready(),
+            marquee.projector.start_ready(),
+            marquee.query_api.start_ready(),
+        );
+        marquee
+    }
+
+    /// One for all the tests that run at the same time and change nothing but movies of their own.
+    pub async fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Marquee>> = Mutex::const_new(Weak::new());
+        let mut shared = SHARED.lock().await;
+        if let Some(marquee) = shared.upgrade() {
+            return marquee;
+        }
+        let marquee = Arc::new(Self::start_with(Setup { edge: true, ..Setup::default() }).await);
+        *shared = Arc::downgrade(&marquee);
+        marquee
+    }
+
+    /// The database and the topics, and services that are not started yet.
+    pub async fn prepare(setup: Setup) -> Self {
+        let name = format!("marquee_t_{}", hex::encode(clock::random_bytes::<6>()));
+        let folder = binaries().join("marquee-tests").join(&name);
+        fs::create_dir_all(&folder).expect("a folder can be made below target/");
+        let prefix = format!("{name}.");
+        let database = Database::create(&name).await;
+
+        let common = |mysql: Option<&str>, kafka: Option<&str>, redis: Option<&str>| {
+            let at = |proxy: Option<&str>, usual: &str| proxy.unwrap_or(usual).to_owned();
+            let redis = redis.map(|address| format!("redis://{address}/0"));
+            vec![
+                ("DATABASE_URL".to_owned(), database.url(mysql)),
+                ("KAFKA_BROKERS".to_owned(), at(kafka, &servers().kafka_brokers)),
+                ("REDIS_URL".to_owned(), at(redis.as_deref(), &servers().redis_url)),
+                ("MARQUEE_KAFKA_PREFIX".to_owned(), prefix.clone()),
+                ("MARQUEE_TOPICS_PREFIX".to_owned(), prefix.clone()),
+                ("MARQUEE_REDIS_KEY_PREFIX".to_owned(), prefix.clone()),
+                ("MARQUEE_RATE_LIMIT_KEY_PREFIX".to_owned(), prefix.clone()),
+                // All tests come from one address.
+                ("MARQUEE_RATE_LIMIT_VIEWER_READ_QUOTA".to_owned(), "1000000".to_owned()),
+                ("MARQUEE_RATE_LIMIT_ADMIN_MUTATION_QUOTA".to_owned(), "1000000".to_owned()),
+            ]
+        };
+        migrate(common(None, None, None)).await;
+
+        let Setup { mysql, kafka, redis, edge, settings } = setup;
+        let mut environment = common(mysql.as_deref(), kafka.as_deref(), redis.as_deref());
+        let mut query_api_only = Vec::new();
+        let mut allow = servers().probe_allow.clone();
+        let edge = edge.then(|| {
+            // The edge asks the query API, so both ports have to be known before either starts.
+            let (port, verify_port) = (free_port(), free_port());
+            query_api_only
+                .push(("MARQUEE_HTTP_BIND".to_owned(), format!("127.0.0.1:{verify_port}")));
+            allow = format!("{allow},127.0.0.0/8:{port}");
+            Edge::start(&folder.join("edge"), port, verify_port)
+        });
+        environment.push(("MARQUEE_PROBE_ALLOW".to_owned(), allow));
+        environment.extend(settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let service = |name, more: &[(String, String)]| {
+            Service::new(name, &folder, environment.iter().chain(more).cloned())
+        };
+        Self {
+            command_api: service("command-api", &[]),
+            projector: service("projector", &[]),
+            query_api: service("query-api", &query_api_only),
+            edge,
+            database,
+            topics: Topics::with_prefix(&prefix),
+            prefix,
+            folder,
+        }
+    }
+
+    /// # Panics
+    /// When it was set up without one.
+    pub fn edge(&self) -> &Edge {
+        self.edge.as_ref().expect("Setup { edge: true, .. }")
+    }
+
+    /// An admin at this Marquee's REST API.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.commands(), self.media())
+    }
+
+    /// The command API, as an admin.
+    pub fn commands(&self) -> Api {
+        Api::new(http(), self.command_api.url(), Some(jwt::admin()))
+    }
+
+    /// The query API, as an anonymous viewer.
+    pub fn queries(&self) -> Api {
+        Api::new(http(), self.query_api.url(), None)
+    }
+
+    /// Where the media are.
+    pub fn media(&self) -> String {
+        self.edge.as_ref().map_or_else(|| servers().edge_url.clone(), Edge::url)
+    }
+
+    pub fn logs(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("command-api", self.command_api.log()),
+            ("projector", self.projector.log()),
+            ("query-api", self.query_api.log()),
+            ("edge", self.edge.as_ref().map_or_else(String::new, Edge::log)),
+        ]
+    }
+}
+
+impl Drop for Marquee {
+    fn drop(&mut self) {
+        for service in [&self.command_api, &self.projector, &self.query_api] {
+            service.kill();
+        }
+        self.edge = None;
+        let (database, prefix) = (self.database.clone(), self.prefix.clone());
+        // A runtime of its own: the test's may be ending, and drop can't wait on it.
+        let cleaned = thread::spawn(move || clean_up(&database, &prefix)).join();
+        if cleaned.is_err() {
+            eprintln!("{} could not be cleaned up", self.prefix);
+        }
+        if thread::panicking() {
+            eprintln!("the logs are in {}", self.folder.display());
+        } else if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("{}: {error}", self.folder.display());
+        }
+    }
+}
+
+fn clean_up(database: &Database, prefix: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("there are threads and timers").block_on(async {
+        database.drop_now().await;
+        topic::delete_topics(prefix).await.expect("topics can be deleted");
+        redis::remove(prefix).await.expect("keys can be deleted");
+    });
+}
+
+async fn migrate(environment: Vec<(String, String)>) {
+    let migrated = tokio::task::spawn_blocking(move || {
+        run(Command::new(binaries().join("projector")).arg("migrate").envs(environment))
+    });
+    migrated.await.expect("the migrations succeed");
+}

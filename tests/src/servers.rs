@@ -1,0 +1,79 @@
+//! Where the servers of profile `test` are, and its secrets: what `infra/local/stack env --profile test` prints.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+/// What the tests' environment says.
+#[derive(Debug)]
+pub struct Servers {
+    /// As the application's user, who may create databases named `marquee_t_...`.
+    pub database_url: String,
+    pub kafka_brokers: String,
+    pub redis_url: String,
+    /// The edge that all tests may probe.
+    pub edge_url: String,
+    pub probe_allow: String,
+    pub ca_file: PathBuf,
+    /// What probes show to the edge.
+    pub ingest_secret: String,
+    pub jwt_secret: String,
+    pub tools: PathBuf,
+}
+
+/// # Panics
+/// When the environment lacks something, with what to do about it.
+pub fn servers() -> &'static Servers {
+    static SERVERS: LazyLock<Servers> = LazyLock::new(|| Servers {
+        database_url: variable("DATABASE_URL"),
+        kafka_brokers: variable("KAFKA_BROKERS"),
+        redis_url: variable("REDIS_URL"),
+        edge_url: variable("MARQUEE_EDGE_URL"),
+        probe_allow: variable("MARQUEE_PROBE_ALLOW"),
+        ca_file: variable("MARQUEE_PROBE_CA_FILE").into(),
+        ingest_secret: variable("MARQUEE_PROBE_HEADER")
+            .split_once(": ")
+            .map(|(_, secret)| secret.to_owned())
+            .expect("MARQUEE_PROBE_HEADER is \"Name: value\""),
+        jwt_secret: variable("MARQUEE_JWT_HS256_SECRET"),
+        tools: variable("MARQUEE_TOOLS_BIN").into(),
+    });
+    &SERVERS
+}
+
+/// The folder of the checkout.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is in a workspace")
+}
+
+/// Where cargo puts the binaries: beside this one, or above when it is a test.
+pub fn binaries() -> PathBuf {
+    let executable = env::current_exe().expect("a process knows its executable");
+    let mut folder = executable.parent().expect("a file is in a folder");
+    if folder.ends_with("deps") {
+        folder = folder.parent().expect("deps is in the profile's folder");
+    }
+    folder.to_owned()
+}
+
+/// The command of that name: on the PATH, or among the tools that the local stack has fetched.
+///
+/// # Panics
+/// When it is in neither: the stack installs it, so something is broken.
+pub fn tool(name: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain([servers().tools.clone()])
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("{name} is not there: run `infra/local/stack up --profile test`"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' one home of the environment")]
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run `make test`, or `infra/local/cargo --with-env test test`")
+    })
+}

@@ -1,0 +1,130 @@
+//! Kafka as a plain consumer sees it, knowing nothing of our code.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use marquee_infra::kafka::QuietContext;
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions},
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+    message::Headers,
+};
+
+use crate::{checker::TopicRecord, servers::servers, wait::DEADLINE};
+
+/// A record, with everything as text.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub partition: i32,
+    pub offset: i64,
+    pub key: String,
+    pub headers: BTreeMap<String, String>,
+    pub value: String,
+}
+
+impl Record {
+    /// # Panics
+    /// When it lacks the header, with all that it has.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}"))
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        let text = self.header(name);
+        text.parse().unwrap_or_else(|error| panic!("{name} {text:?}: {error}"))
+    }
+}
+
+impl From<&Record> for TopicRecord {
+    fn from(record: &Record) -> Self {
+        Self {
+            partition: record.partition,
+            offset: record.offset,
+            key: record.key.clone(),
+            position: record.number("ce_position"),
+            sequence: record.number("ce_sequence"),
+            event_type: record.header("ce_type").to_owned(),
+        }
+    }
+}
+
+/// All committed records of a topic, up to where it ends now; partition by partition, in order.
+pub async fn records(topic: &str) -> Vec<Record> {
+    let topic = topic.to_owned();
+    let read = tokio::task::spawn_blocking(move || read_all(&topic)).await;
+    read.expect("reading does not panic").unwrap_or_else(|error| panic!("Kafka: {error}"))
+}
+
+fn read_all(topic: &str) -> Result<Vec<Record>, KafkaError> {
+    let config = client("reader")
+        .set("group.id", "unused")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .set("fetch.wait.max.ms", "20")
+        .clone();
+    let consumer = BaseConsumer::from_config_and_context(&config, QuietContext)?;
+    let metadata = consumer.fetch_metadata(Some(topic), DEADLINE)?;
+    let mut assignment = TopicPartitionList::new();
+    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+        assignment.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+    }
+    consumer.assign(&assignment)?;
+    let (mut records, mut ended) = (Vec::new(), 0);
+    let deadline = Instant::now() + DEADLINE;
+    while ended < assignment.count() {
+        assert!(Instant::now() < deadline, "{topic} could not be read to its end");
+        match consumer.poll(DEADLINE / 60) {
+            Some(Ok(message)) => records.push(record(&message)),
+            Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+            Some(Err(error)) => return Err(error),
+            None => {}
+        }
+    }
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
+}
+
+fn record(message: &impl Message) -> Record {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("records hold text");
+    let headers = message.headers().map_or_else(BTreeMap::new, |headers| {
+        let entry = |header: rdkafka::message::Header<'_, &[u8]>| {
+            (header.key.to_owned(), text(header.value.unwrap_or_default()))
+        };
+        headers.iter().map(entry).collect()
+    });
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: text(message.key().unwrap_or_default()),
+        headers,
+        value: text(message.payload().unwrap_or_default()),
+    }
+}
+
+/// Deletes every topic whose name starts with `prefix`.
+pub async fn delete_topics(prefix: &str) -> Result<(), KafkaError> {
+    let admin = AdminClient::from_config_and_context(&client("cleaner"), QuietContext)?;
+    let metadata = admin.inner().fetch_metadata(None, DEADLINE)?;
+    let topics: Vec<&str> = metadata
+        .topics()
+        .iter()
+        .map(|topic| topic.name())
+        .filter(|name| name.starts_with(prefix))
+        .collect();
+    if !topics.is_empty() {
+        admin.delete_topics(&topics, &AdminOptions::new()).await?;
+    }
+    Ok(())
+}
+
+fn client(id: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &servers().kafka_brokers)
+        .set("client.id", format!("marquee-tests-{id}"));
+    config
+}
