@@ -1,0 +1,32 @@
+//! The server that commands are compared with, as a process on a database of its own.
+
+use std::{fs, path::PathBuf};
+
+use marquee_infra::clock;
+use marquee_tests::{database::Database, servers::binaries, service::Service};
+
+pub struct Baseline {
+    pub service: Service,
+    database: Database,
+    folder: PathBuf,
+}
+
+impl Baseline {
+    pub async fn start() -> anyhow::Result<Self> {
+        let name = format!("marquee_t_es_{}", hex::encode(clock::random_bytes::<6>()));
+        let folder = binaries().join("marquee-tests").join(&name);
+        fs::create_dir_all(&folder)?;
+        let database = Database::create(&name).await;
+        let environment = [("DATABASE_URL".to_owned(), database.url(None))];
+        let service = Service::new("mysql_es_baseline", &folder, environment);
+        service.start_ready().await;
+        Ok(Self { service, database, folder })
+    }
+
+    pub async fn remove(self) -> anyhow::Result<()> {
+        self.service.kill();
+        self.database.drop_now().await;
+        fs::remove_dir_all(&self.folder)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! Load on one server: so many clients, each with a connection of its own and one request in flight.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Barrier},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use futures::future::try_join_all;
+use hdrhistogram::Histogram;
+
+use super::{
+    client::Connection,
+    cpu::{CpuUse, CpuWatch},
+};
+
+/// From a microsecond to a minute, in nanoseconds, with three digits.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1_000, 60_000_000_000, 3).expect("the bounds are in order")
+}
+
+/// Makes the next request. Called by all clients.
+pub type NextRequest = Arc<dyn Fn() -> Arc<[u8]> + Send + Sync>;
+
+#[derive(Clone)]
+pub struct Load {
+    pub address: SocketAddr,
+    pub next: NextRequest,
+    pub expected_status: u16,
+    pub clients: usize,
+    /// Requests per second of all clients together; as many as the server takes when absent.
+    pub per_second: Option<f64>,
+    /// The server's process, if it is ours to watch.
+    pub server_pid: Option<u32>,
+}
+
+impl Load {
+    pub fn new(
+        address: SocketAddr,
+        next: NextRequest,
+        expected_status: u16,
+        clients: usize,
+    ) -> Self {
+        Self { address, next, expected_status, clients, per_second: None, server_pid: None }
+    }
+
+    pub fn watching(self, server_pid: u32) -> Self {
+        Self { server_pid: Some(server_pid), ..self }
+    }
+
+    pub fn paced(self, per_second: f64) -> Self {
+        Self { per_second: Some(per_second), ..self }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Runs first, unmeasured.
+    pub warm_up: Duration,
+    pub measured: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Measurement {
+    pub per_second: f64,
+    pub latency: Histogram<u64>,
+    pub cpu: CpuUse,
+}
+
+impl Measurement {
+    pub fn latency_ms(&self, quantile: f64) -> f64 {
+        Duration::from_nanos(self.latency.value_at_quantile(quantile)).as_secs_f64() * 1e3
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Window {
+    measured_from: Instant,
+    end: Instant,
+}
+
+impl Load {
+    /// Blocks until it is over. Any answer but the expected one is an error.
+    pub fn run(&self, timing: Timing) -> anyhow::Result<Measurement> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let thread_count = cores.min(self.clients);
+        // All connections are open before the clock starts.
+        let ready = Barrier::new(thread_count + 1);
+        thread::scope(|scope| {
+            let ready = &ready;
+            let threads: Vec<_> = (0..thread_count)
+                .map(|index| {
+                    scope.spawn(move || self.run_thread(index, thread_count, ready, timing))
+                })
+                .collect();
+            ready.wait();
+            thread::sleep(timing.warm_up);
+            let cpu = CpuWatch::start(self.server_pid);
+            thread::sleep(timing.measured);
+            let cpu = cpu.stop();
+            let mut latency = histogram();
+            for thread in threads {
+                latency.add(thread.join().expect("a client does not panic")?)?;
+            }
+            ensure!(!latency.is_empty(), "no request was answered in time");
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^52 requests")]
+            let per_second = latency.len() as f64 / timing.measured.as_secs_f64();
+            Ok(Measurement { per_second, latency, cpu })
+        })
+    }
+
+    /// A share of the clients, on one thread.
+    fn run_thread(
+        &self,
+        index: usize,
+        thread_count: usize,
+        ready: &Barrier,
+        timing: Timing,
+    ) -> anyhow::Result<Histogram<u64>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mine = (index..self.clients).step_by(thread_count);
+            let connections = try_join_all(mine.map(|_| Connection::open(self.address))).await;
+            ready.wait();
+            let started = Instant::now();
+            let measured_from = started + timing.warm_up;
+            let window = Window { measured_from, end: measured_from + timing.measured };
+            let clients =
+                connections?.into_iter().map(|connection| self.client(connection, window));
+            let mut latency = histogram();
+            for share in try_join_all(clients).await? {
+                latency.add(share)?;
+            }
+            Ok(latency)
+        })
+    }
+
+    async fn client(
+        &self,
+        mut connection: Connection,
+        window: Window,
+    ) -> anyhow::Result<Histogram<u64>> {
+        let mut latency = histogram();
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred clients")]
+        let interval =
+            self.per_second.map(|rate| Duration::from_secs_f64(self.clients as f64 / rate));
+        let mut due = Instant::now();
+        loop {
+            let mut started = Instant::now();
+            if let Some(interval) = interval {
+                due += interval;
+                if started < due {
+                    // The timer wakes up to a millisecond late, which is not the server's doing.
+                    tokio::time::sleep_until(due.into()).await;
+                    started = Instant::now();
+                } else {
+                    // The server holds the client up: the wait began when the request was due.
+                    started = due;
+                }
+            }
+            if started >= window.end {
+                return Ok(latency);
+            }
+            let request = (self.next)();
+            let answer = connection
+                .exchange(&request)
+                .await
+                .with_context(|| format!("{} broke off: see its log", self.address))?;
+            let done = Instant::now();
+            ensure!(
+                answer.status == self.expected_status,
+                "{} answered {}: {}",
+                self.address,
+                answer.status,
+                String::from_utf8_lossy(answer.body)
+            );
+            if done >= window.measured_from && done < window.end {
+                let nanoseconds = u64::try_from((done - started).as_nanos())?;
+                latency.saturating_record(nanoseconds);
+            }
+        }
+    }
+}

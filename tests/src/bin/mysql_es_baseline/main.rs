@@ -1,0 +1,124 @@
+//! What the benchmark compares with: `POST /v1/movies` as cqrs-es and mysql-es offer it.
+//!
+//! The same HTTP server, middleware, logging, authentication, body reader, values, aggregate and
+//! allocator as command-api. It keeps neither titles nor slugs unique, numbers no events across
+//! movies, limits no rates and publishes nothing.
+
+mod body;
+
+use std::collections::HashMap;
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::header::{ETAG, LOCATION},
+    web,
+};
+use anyhow::Context as _;
+use clap::Parser;
+use marquee_domain::{Context, Movie, MovieCommand, MovieId, UserId};
+use marquee_infra::{
+    clock,
+    http::{
+        AuthSettings, Authenticator, Health, HttpSettings, Principal, Problem, RequestId, Scope,
+        bind, read_body, read_json, serve, shutdown_signal,
+    },
+    mysql,
+    telemetry::{self, LogFormat, LogSettings},
+};
+use mysql_es::{MysqlCqrs, mysql_cqrs};
+use secrecy::SecretString;
+use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The table of mysql-es's `db/init.sql`, with its names and types.
+const EVENTS_TABLE: &str = "CREATE TABLE IF NOT EXISTS events (
+    aggregate_type VARCHAR(255) NOT NULL,
+    aggregate_id   VARCHAR(255) NOT NULL,
+    sequence       BIGINT CHECK (sequence >= 0) NOT NULL,
+    event_type     TEXT NOT NULL,
+    event_version  TEXT NOT NULL,
+    payload        JSON NOT NULL,
+    metadata       JSON NOT NULL,
+    CONSTRAINT events_pk PRIMARY KEY (aggregate_type, aggregate_id, sequence)
+)";
+
+/// A plain cqrs-es and mysql-es server, for the benchmark to compare with.
+#[derive(Parser)]
+struct Arguments {
+    #[arg(long, env = "MARQUEE_HTTP_BIND")]
+    bind: String,
+    /// Threads that serve requests; 0 for one per core.
+    #[arg(long, env = "MARQUEE_HTTP_WORKERS", default_value_t = 0)]
+    workers: usize,
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: SecretString,
+    #[arg(long, env = "MARQUEE_JWT_HS256_SECRET", hide_env_values = true)]
+    jwt_secret: SecretString,
+    #[arg(long, env = "MARQUEE_MYSQL_MAX_CONNECTIONS", default_value_t = 32)]
+    max_connections: u32,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let metrics = telemetry::init(&LogSettings { filter: "info".into(), format: LogFormat::Json })?;
+    let pool = mysql::connect_lazy(&arguments.database_url, arguments.max_connections)?;
+    sqlx::query(EVENTS_TABLE).execute(&pool).await.context("creating the events table")?;
+
+    // cqrs-es has one set of services for all commands, so all have one time and one actor.
+    let context = Context { now: clock::now(), actor: UserId::new(clock::new_uuid()) };
+    let cqrs: web::Data<MysqlCqrs<Movie>> = web::Data::new(mysql_cqrs(pool, vec![], context));
+    let authenticator = web::Data::new(Authenticator::new(&AuthSettings {
+        hs256_secret: arguments.jwt_secret,
+        jwks_file: String::new(),
+        audience: String::new(),
+    })?);
+
+    let settings =
+        HttpSettings { bind: arguments.bind, workers: arguments.workers, shutdown_seconds: 5 };
+    let health = Health::new(vec![], Some(metrics));
+    let listener = bind(&settings)?;
+    let address = listener.local_addr()?;
+    let server = serve(listener, &settings, health, move |config| {
+        config
+            .app_data(cqrs.clone())
+            .app_data(authenticator.clone())
+            .route("/v1/movies", web::post().to(create_movie));
+    })?;
+    let handle = server.handle();
+    let server = tokio::spawn(server);
+    tracing::info!(%address, "mysql_es_baseline serves");
+    shutdown_signal().await?;
+    handle.stop(true).await;
+    server.await??;
+    Ok(())
+}
+
+async fn create_movie(
+    cqrs: web::Data<MysqlCqrs<Movie>>,
+    http: HttpRequest,
+    principal: Principal,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    principal.require(Scope::CatalogWrite)?;
+    let body = read_body(payload).await?;
+    let request_id = http.extensions().get::<RequestId>().map(ToString::to_string);
+    let movie_id = MovieId::new(clock::new_uuid());
+    let movie = body::movie_to_create(read_json(&http, &body)?, movie_id)?;
+    let slug = movie.slug.clone();
+    let metadata = HashMap::from([
+        ("command".to_owned(), "CreateMovie".to_owned()),
+        ("actor".to_owned(), principal.user_id().to_string()),
+        ("request_id".to_owned(), request_id.unwrap_or_default()),
+    ]);
+    let command = MovieCommand::Create(Box::new(movie));
+    cqrs.execute_with_metadata(&movie_id.to_string(), command, metadata)
+        .await
+        .map_err(Problem::internal)?;
+    Ok(HttpResponse::Created()
+        .insert_header((ETAG, "\"1\""))
+        .insert_header((LOCATION, format!("/v1/movies/{movie_id}")))
+        .json(json!({ "movie_id": movie_id, "slug": slug, "version": 1 })))
+}
