@@ -1,15 +1,16 @@
 -- The event log: the truth. Written by command-api only.
--- Ids are ASCII with binary collation: the server's default collation would ignore case.
+-- Ids are ASCII; those that clients choose have a binary collation, others would ignore case.
 
 CREATE TABLE events (
     -- 1, 2, 3, ... in commit order, without a gap.
     position       BIGINT UNSIGNED NOT NULL,
-    -- From here to metadata: mysql-es's table.
-    aggregate_type VARCHAR(32)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    aggregate_id   CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    -- From here to metadata: mysql-es's table. It reads text with sqlx, which takes columns of a
+    -- binary collation for bytes, hence ascii_general_ci; all ids are written in lower case.
+    aggregate_type VARCHAR(32)  CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
+    aggregate_id   CHAR(36)     CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
     sequence       BIGINT       NOT NULL,
-    event_type     VARCHAR(100) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    event_version  VARCHAR(16)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    event_type     VARCHAR(100) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
+    event_version  VARCHAR(16)  CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL,
     payload        JSON         NOT NULL,
     metadata       JSON         NOT NULL,
     recorded_at    DATETIME(6)  NOT NULL,
@@ -31,7 +32,6 @@ CREATE TABLE movie_claims (
     claim_value VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     movie_id    CHAR(36)     CHARACTER SET ascii   COLLATE ascii_bin   NOT NULL,
     PRIMARY KEY (kind, claim_value),
-    KEY movie_claims_by_movie (movie_id, kind),
     CHECK (kind IN ('TITLE', 'SLUG'))
 );
 

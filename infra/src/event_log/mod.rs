@@ -1,20 +1,48 @@
 //! The event log: the truth. Every event has a position (1, 2, 3, ... in commit order, without a gap).
+//!
+//! `EventLog` appends and loads; `EventReader` reads in order. Writing goes through one task, the
+//! appender, which commits whole groups of commands (`appender`, `transaction`, `settle`).
 
 mod append;
+mod appender;
+mod cache;
+mod durability;
 mod error;
 mod idempotency_key;
+pub mod lease;
+mod loading;
+mod metrics;
+mod prepared;
 mod reader;
+mod resolve;
+mod session;
+mod settle;
+mod sql;
+mod store;
+mod suggestion;
+mod transaction;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc, time::Instant};
 
 pub use append::{Append, Appended, NewReceipt, Outcome, StoredResponse};
+use appender::{Appender, Request};
+use cache::MovieCache;
 pub use error::{AppendError, Cause, EventLogError};
 pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey};
+use loading::Loader;
 use marquee_domain::{Movie, MovieId, UserId};
+use prepared::Prepared;
 pub use reader::{EventReader, RecordedEvent};
+use settle::Refusal;
 use sqlx::MySqlPool;
-use tokio::{sync::watch, task::JoinHandle};
+pub use store::{MovieContext, MovieEventStore};
+use tokio::{
+    sync::{mpsc, mpsc::error::TrySendError, oneshot, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
+
+use crate::clock::new_uuid;
 
 /// Limits of the append path. Every one bounds memory or latency.
 #[derive(Debug, Clone, Copy)]
@@ -44,61 +72,185 @@ pub struct LoadedMovie {
     pub version: u64,
 }
 
-#[derive(Debug, Clone)]
+/// Cheap to clone: all clones share one appender and one cache.
+#[derive(Clone)]
 pub struct EventLog {
-    reader: EventReader,
+    pool: MySqlPool,
+    loader: Arc<Loader>,
+    cache: MovieCache,
+    queue: mpsc::Sender<Request>,
     appended: watch::Receiver<u64>,
+    max_events: usize,
 }
 
 impl EventLog {
-    /// Starts the appender on the current tokio runtime. Works while MySQL is down.
+    /// Starts the appender on the current tokio runtime. Works while MySQL is down: it connects
+    /// when there is something to append. After `shutdown` what is waiting is still appended, then
+    /// the task ends.
     pub async fn start(
         pool: MySqlPool,
-        _settings: AppendSettings,
-        _shutdown: CancellationToken,
+        settings: AppendSettings,
+        shutdown: CancellationToken,
     ) -> (Self, JoinHandle<()>) {
-        let (_, appended) = watch::channel(0);
-        (Self { reader: EventReader::new(pool), appended }, tokio::spawn(async {}))
+        let (queue, requests) = mpsc::channel(settings.queue_capacity);
+        let (committed, appended) = watch::channel(0);
+        let cache = MovieCache::new(settings.cache_capacity_movies);
+        let mut appender = Appender {
+            options: pool.connect_options(),
+            settings,
+            cache: cache.clone(),
+            queue: requests,
+            appended: committed,
+            session: None,
+            durability_checked: false,
+        };
+        if let Err(error) = appender.connect().await {
+            tracing::warn!(%error, "MySQL cannot be reached yet");
+        }
+        let log = Self {
+            loader: Arc::new(Loader::new(pool.clone())),
+            pool,
+            cache,
+            queue,
+            appended,
+            max_events: settings.max_batch_events,
+        };
+        (log, tokio::spawn(appender.run(shutdown)))
     }
 
     /// The movie's state, from memory where it is known. It may be behind what another process has
-    /// appended: the append checks, and `reload` sees for itself.
+    /// appended: `append` checks, and `reload` looks for itself. A refusal that is decided on it
+    /// alone should be confirmed on a reloaded one.
     pub async fn load(&self, id: MovieId) -> Result<LoadedMovie, EventLogError> {
-        self.reload(id).await
+        match self.cache.get(id) {
+            Some(known) => Ok(known),
+            None => self.reload(id).await,
+        }
     }
 
     /// The movie's state as MySQL has it now.
-    pub async fn reload(&self, _id: MovieId) -> Result<LoadedMovie, EventLogError> {
-        todo!()
+    pub async fn reload(&self, id: MovieId) -> Result<LoadedMovie, EventLogError> {
+        let loaded = self.loader.movie(id).await?;
+        // An unknown id costs a query each time, rather than a place in memory.
+        if loaded.version > 0 {
+            self.cache.put(id, loaded.clone());
+        }
+        Ok(loaded)
     }
 
-    /// Appends a command's events. Once the future has been polled the append runs to its end, even
-    /// when the future is dropped.
-    pub async fn append(&self, _append: Append) -> Result<Outcome, AppendError> {
-        todo!()
+    /// Appends a command's events, all or none. Once the command is in the queue it runs to its
+    /// end, even when the future is dropped.
+    pub async fn append(&self, append: Append) -> Result<Outcome, AppendError> {
+        let actual = append.events.len();
+        if actual > self.max_events {
+            return Err(AppendError::TooManyEvents { max: self.max_events, actual });
+        }
+        let before = match self.movie_at(append.movie_id, append.expected_version).await? {
+            Ok(movie) => movie,
+            Err(actual) => return self.conflict(append, actual).await,
+        };
+        let command = Prepared::new(append, new_uuid(), before)?;
+        let after = command.after();
+        match self.submit(command).await? {
+            Ok(outcome) => Ok(outcome),
+            Err(Refusal::VersionConflict { actual }) => {
+                Err(AppendError::VersionConflict { actual })
+            }
+            Err(Refusal::TitleTaken { holder }) => Err(match after.listed() {
+                Some(movie) => {
+                    let suggestion = suggestion::free_title(&self.pool, &movie.title).await?;
+                    AppendError::TitleTaken { holder, suggestion }
+                }
+                None => AppendError::Internal(Arc::from(Box::from("a title without a movie"))),
+            }),
+            Err(Refusal::KeyReused) => Err(AppendError::KeyReused),
+            Err(Refusal::Failed(error)) => Err(error),
+        }
     }
 
-    /// What was answered to the caller's command with this key.
+    /// What was answered to the caller's command with this key; `KeyReused` when that command was
+    /// another one.
     pub async fn receipt(
         &self,
-        _caller: UserId,
-        _key: &IdempotencyKey,
-        _request_sha256: &[u8; 32],
+        caller: UserId,
+        key: &IdempotencyKey,
+        request_sha256: &[u8; 32],
     ) -> Result<Option<StoredResponse>, AppendError> {
-        todo!()
+        let found =
+            sql::find_receipt(&self.pool, caller, key).await.map_err(EventLogError::from)?;
+        match found {
+            Some(found) if found.request_sha256 == *request_sha256 => Ok(Some(found.response)),
+            Some(_) => Err(AppendError::KeyReused),
+            None => Ok(None),
+        }
     }
 
     /// The position of the last event; 0 when there is none.
     pub async fn head(&self) -> Result<u64, EventLogError> {
-        self.reader.head().await
+        self.reader().head().await
     }
 
-    /// The last position that this process has committed.
+    /// The last position that this process has committed; 0 before the first.
     pub fn appended(&self) -> watch::Receiver<u64> {
         self.appended.clone()
     }
 
     pub fn reader(&self) -> EventReader {
-        self.reader.clone()
+        EventReader::new(self.pool.clone())
+    }
+
+    /// The movie at `version`, or the version that it has instead.
+    async fn movie_at(
+        &self,
+        id: MovieId,
+        version: u64,
+    ) -> Result<Result<Arc<Movie>, u64>, EventLogError> {
+        if version == 0 {
+            return Ok(Ok(Arc::default()));
+        }
+        if let Some(known) = self.cache.get(id)
+            && known.version == version
+        {
+            return Ok(Ok(known.movie));
+        }
+        let loaded = self.loader.movie(id).await?;
+        Ok(if loaded.version == version { Ok(loaded.movie) } else { Err(loaded.version) })
+    }
+
+    /// A conflict that shows before the command is queued. A command that was done before is
+    /// answered as it was then, though the movie has moved on.
+    async fn conflict(&self, append: Append, actual: u64) -> Result<Outcome, AppendError> {
+        self.cache.forget(append.movie_id);
+        if let Some(receipt) = append.receipt
+            && let Some(response) =
+                self.receipt(receipt.caller, &receipt.key, &receipt.request_sha256).await?
+        {
+            return Ok(Outcome::Replayed(response));
+        }
+        Err(AppendError::VersionConflict { actual })
+    }
+
+    async fn submit(&self, command: Prepared) -> Result<Result<Outcome, Refusal>, AppendError> {
+        let (reply, verdict) = oneshot::channel();
+        let request = Request { command, reply, queued_at: Instant::now() };
+        match self.queue.try_send(request) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                metrics::refused_queue_full();
+                return Err(AppendError::QueueFull);
+            }
+            Err(TrySendError::Closed(_)) => {
+                return Err(AppendError::Unavailable(Arc::from(Box::from(
+                    "the event log is shutting down",
+                ))));
+            }
+        }
+        verdict.await.map_err(|_| AppendError::OutcomeUnknown)
+    }
+}
+
+impl fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLog").finish_non_exhaustive()
     }
 }

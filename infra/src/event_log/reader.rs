@@ -1,6 +1,6 @@
 //! Reading the log in order.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, num::TryFromIntError, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use marquee_domain::MovieId;
@@ -95,7 +95,11 @@ fn decode(row: &MySqlRow) -> Result<RecordedEvent, EventLogError> {
             .try_get::<String, _>("aggregate_id")?
             .parse()
             .map_err(|error: uuid::Error| EventLogError::Undecodable(Arc::new(error)))?,
-        sequence: row.try_get("sequence")?,
+        // mysql-es reads it as a signed number, so the column is one.
+        sequence: row
+            .try_get::<i64, _>("sequence")?
+            .try_into()
+            .map_err(|error: TryFromIntError| EventLogError::Undecodable(Arc::new(error)))?,
         event_type: row.try_get("event_type")?,
         event_version: row.try_get("event_version")?,
         payload,

@@ -1,3 +1,6 @@
 //! Integration tests of the adapters, against real servers, in one binary (link time).
 
+mod chaos_proxy;
+mod event_log;
+mod kafka;
 mod probing;
