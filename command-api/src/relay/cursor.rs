@@ -8,6 +8,7 @@ use rdkafka::{
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    metadata::MetadataTopic,
 };
 
 use super::RelaySettings;
@@ -41,8 +42,9 @@ impl Cursor {
     }
 
     /// The position of the last event in Kafka; 0 when there is none. To be asked after
-    /// `init_transactions`: until then an old leader may still commit.
-    pub(super) fn position(&self) -> KafkaResult<u64> {
+    /// `init_transactions`: until then an old leader may still commit. `at_least_once` is the cursor
+    /// of a time without transactions, 0 if there was none.
+    pub(super) fn position(&self, at_least_once: u64) -> KafkaResult<u64> {
         let mut asked = TopicPartitionList::new();
         asked.add_partition(&self.topic, CURSOR_PARTITION);
         let committed = self.consumer.committed_offsets(asked, TIMEOUT)?;
@@ -57,7 +59,9 @@ impl Cursor {
             Some(Offset::Offset(position)) => Ok(u64::try_from(position).unwrap_or(0)),
             // Never committed, or forgotten: Kafka drops the offsets of a group that nobody joins
             // `offsets.retention.minutes` (a week) after the last commit.
-            _ => self.last_on_topic(),
+            _ if at_least_once == 0 => self.last_on_topic(),
+            // The last batch may be there in parts: rather double than lost.
+            _ => Ok(at_least_once.min(self.last_on_topic()?)),
         }
     }
 
@@ -65,11 +69,9 @@ impl Cursor {
     /// everything before it is in Kafka too.
     fn last_on_topic(&self) -> KafkaResult<u64> {
         let metadata = self.consumer.fetch_metadata(Some(&self.topic), TIMEOUT)?;
-        let partitions =
-            metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|one| one.id());
         let mut last = 0;
-        for partition in partitions {
-            last = last.max(self.last_in_partition(partition)?);
+        for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
+            last = last.max(self.last_in_partition(partition.id())?);
         }
         Ok(last)
     }

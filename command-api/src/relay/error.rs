@@ -17,10 +17,10 @@ pub enum RelayError {
     /// Another event log than the topic was filled from, or one restored from an old backup.
     /// Publishing on would give positions out twice.
     #[error(
-        "the event log ends at {head}, but Kafka has its events up to {cursor}: this is not the \
+        "the event log ends at {log_end}, but Kafka has its events up to {cursor}: this is not the \
          log that filled the topic"
     )]
-    LogBehindTopic { head: u64, cursor: u64 },
+    LogBehindTopic { log_end: u64, cursor: u64 },
     #[error("another process leads by now")]
     LeaseLost,
     #[error("a thread of the relay's ended early")]

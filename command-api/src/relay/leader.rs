@@ -1,6 +1,6 @@
 //! Taking the lead, keeping it, and what a leader does.
 
-use std::{pin::pin, time::Instant};
+use std::time::Instant;
 
 use marquee_infra::{
     clock,
@@ -13,11 +13,13 @@ use marquee_infra::{
 use metrics::{gauge, histogram};
 use tokio::{
     sync::watch,
-    time::{Duration, MissedTickBehavior, interval, sleep, sleep_until, timeout_at},
+    time::{Duration, MissedTickBehavior, interval, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{RelayError, RelaySettings, backoff::Backoff, producer::LogProducer, status::Reporter};
+use super::{
+    Delivery, RelayError, RelaySettings, backoff::Backoff, producer::LogProducer, status::Reporter,
+};
 
 /// How long a batch that is under way may take to end after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(3);
@@ -83,7 +85,8 @@ impl Candidate {
             sleep(wait).await;
             let current = *held.borrow();
             // Before MySQL lets another process take it: a margin for what is under way.
-            let give_up = current.until - self.lease.term() / 6;
+            let margin = self.lease.term() / 6;
+            let give_up = current.until.checked_sub(margin).unwrap_or(current.until);
             match timeout_at(give_up.into(), self.lease.renew(current)).await {
                 Ok(Ok(Some(renewed))) => {
                     held.send_replace(renewed);
@@ -107,9 +110,18 @@ impl Candidate {
 
     async fn publish_until_stopped(&self, held: &watch::Receiver<Held>, wake: &mut Wake) {
         let mut backoff = Backoff::default();
+        let mut delivery = self.settings.delivery;
         while !self.shutdown.is_cancelled() {
             let before = self.reporter.position();
-            let Err(error) = self.publish(held, wake).await else { return };
+            let Err(error) = self.publish(delivery, held, wake).await else { return };
+            if delivery == Delivery::ExactlyOnce && error.is_without_transactions() {
+                tracing::warn!(
+                    error = error.chain(),
+                    "this Kafka has no transactions: events are published at least once"
+                );
+                delivery = Delivery::AtLeastOnce;
+                continue;
+            }
             self.reporter.problem(&error);
             if error.is_fenced() {
                 return;
@@ -124,16 +136,18 @@ impl Candidate {
     /// Connects and publishes until the shutdown, or the first error.
     async fn publish(
         &self,
+        delivery: Delivery,
         held: &watch::Receiver<Held>,
         wake: &mut Wake,
     ) -> Result<(), RelayError> {
         let settings = &self.settings;
         kafka::ensure_topics(&settings.kafka, &settings.topics, &settings.topic_settings).await?;
         let now_held = *held.borrow();
-        let (producer, mut cursor) = LogProducer::open(settings, &self.lease, now_held).await?;
-        let head = self.reader.head().await?;
-        if head < cursor {
-            return Err(RelayError::LogBehindTopic { head, cursor });
+        let (producer, mut cursor) =
+            LogProducer::open(settings, delivery, &self.lease, now_held).await?;
+        let log_end = self.reader.head().await?;
+        if log_end < cursor {
+            return Err(RelayError::LogBehindTopic { log_end, cursor });
         }
         self.reporter.connected(producer.mode(), cursor);
         self.reporter.works();
@@ -195,9 +209,8 @@ impl Candidate {
     }
 
     async fn pause(&self, wait: Duration) {
-        let mut wait = pin!(sleep_until((Instant::now() + wait).into()));
         tokio::select! {
-            () = &mut wait => {}
+            () = sleep(wait) => {}
             () = self.shutdown.cancelled() => {}
         }
     }
@@ -220,7 +233,7 @@ impl Wake {
             return;
         }
         self.0 = None;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -5,6 +5,7 @@
 use std::{
     ops::Deref,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -56,23 +57,20 @@ impl LogProducer {
     /// Connects, fences every older producer, and finds the position to go on after.
     pub(super) async fn open(
         settings: &RelaySettings,
+        delivery: Delivery,
         lease: &RelayLease,
         held: Held,
     ) -> Result<(Self, u64), RelayError> {
-        if settings.delivery == Delivery::ExactlyOnce {
-            match Self::open_transactional(settings).await {
-                Err(error) if error.is_without_transactions() => {
-                    tracing::warn!(
-                        "this Kafka has no transactions: events are published at least once"
-                    );
-                }
-                opened => return opened,
-            }
+        match delivery {
+            Delivery::ExactlyOnce => Self::open_transactional(settings, lease).await,
+            Delivery::AtLeastOnce => Self::open_at_least_once(settings, lease, held).await,
         }
-        Self::open_at_least_once(settings, lease, held).await
     }
 
-    async fn open_transactional(settings: &RelaySettings) -> Result<(Self, u64), RelayError> {
+    async fn open_transactional(
+        settings: &RelaySettings,
+        lease: &RelayLease,
+    ) -> Result<(Self, u64), RelayError> {
         let mut config = base_config(settings);
         config
             .set("transactional.id", &settings.transactional_id)
@@ -87,9 +85,10 @@ impl LogProducer {
         .await?;
         let topic = settings.topics.movies.clone();
         let settings = settings.clone();
+        let at_least_once = lease.position().await?;
         let (group, position) = blocking("tell the cursor", move || {
             let cursor = Cursor::open(&settings)?;
-            Ok((cursor.group()?, cursor.position()?))
+            Ok((cursor.group()?, cursor.position(at_least_once)?))
         })
         .await?;
         let delivery = DeliveryState::Transactional { group: Arc::new(group) };
@@ -128,10 +127,7 @@ impl LogProducer {
             DeliveryState::Transactional { group } => {
                 self.begin(group, last.position).await?;
                 self.send(events).await?;
-                in_calls("commit a batch", &self.producer, |producer| {
-                    producer.commit_transaction(CALL)
-                })
-                .await
+                in_calls("commit a batch", &self.producer, commit).await
             }
             DeliveryState::AtLeastOnce { lease, held } => {
                 self.send(events).await?;
@@ -212,6 +208,16 @@ fn create(config: &ClientConfig) -> Result<Closing, RelayError> {
     Producing::from_config_and_context(config, QuietContext)
         .map(|producer| Closing(Some(producer)))
         .map_err(|source| RelayError::Kafka { doing: "take a producer's settings", source })
+}
+
+/// Commits once librdkafka has let go of the last delivery report, which is a moment after the
+/// report was heard. Before that, rdkafka's commit would first poll for a fixed 100 ms.
+fn commit(producer: &Producing) -> KafkaResult<()> {
+    let deadline = Instant::now() + CALL;
+    while producer.in_flight_count() > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_micros(50));
+    }
+    producer.commit_transaction(CALL)
 }
 
 /// Calls again what ran out of time, which librdkafka then resumes, so that no call is long.

@@ -71,8 +71,10 @@ async fn a_lease_that_was_taken_over_is_noticed_at_its_renewal() {
     .unwrap();
     first.until(|status| status.role == Role::Standby).await;
     first.stop().await;
-    let holder: String =
-        sqlx::query_scalar("SELECT CAST(holder AS CHAR) FROM relay_lease").fetch_one(&bed.pool).await.unwrap();
+    let holder: String = sqlx::query_scalar("SELECT CAST(holder AS CHAR) FROM relay_lease")
+        .fetch_one(&bed.pool)
+        .await
+        .unwrap();
     assert_eq!(holder, "other", "a lease of another's is not released");
     bed.close().await;
 }
