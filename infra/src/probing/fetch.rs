@@ -53,15 +53,10 @@ impl Fetcher {
     }
 
     fn client(&self, target: &Target) -> Result<Client, ProbeError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let (true, Some((name, value))) = (target.allow_listed, &self.header) {
-            headers.insert(name, value.clone());
-        }
         let trust = if target.allow_listed { &self.trust.allowed } else { &self.trust.public };
         Client::builder()
             .user_agent(concat!("marquee-probe/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
+            .default_headers(self.headers(target))
             .tls_backend_preconfigured(trust.clone())
             .dns_resolver(Pinned(target.addresses.clone()))
             .https_only(true)
@@ -70,6 +65,15 @@ impl Fetcher {
             .retry(reqwest::retry::never())
             .build()
             .map_err(|_| ProbeError::Unreachable)
+    }
+
+    fn headers(&self, target: &Target) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let (true, Some((name, value))) = (target.allow_listed, &self.header) {
+            headers.insert(name, value.clone());
+        }
+        headers
     }
 }
 
@@ -179,4 +183,22 @@ fn refusal(error: &reqwest::Error) -> ProbeError {
         };
     }
     ProbeError::Unreachable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probing::SystemResolver;
+
+    #[test]
+    fn a_stranger_is_not_shown_the_probers_header() {
+        let settings = ProbeSettings {
+            header: Some(("X-Probe".into(), "let-me-in".into())),
+            ..ProbeSettings::default()
+        };
+        let fetcher = Fetcher::new(settings, Arc::new(SystemResolver)).unwrap();
+        let target = |allow_listed| Target { addresses: Vec::new(), allow_listed };
+        assert_eq!(fetcher.headers(&target(false)).get("x-probe"), None);
+        assert!(fetcher.headers(&target(true)).get("x-probe").unwrap().is_sensitive());
+    }
 }

@@ -21,6 +21,7 @@ const MAX_SEGMENT_SECONDS: f64 = 86_400.0;
 
 /// What one playlist says.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each independent of the others")]
 pub struct Reading {
     /// The first line is `#EXTM3U`, as every playlist's must be.
     pub begins_as_playlist: bool,
@@ -317,10 +318,8 @@ mod tests {
 
     #[test]
     fn variants_are_limited_while_reading() {
-        let mut text = String::from("#EXTM3U\n");
-        for n in 0..1_000 {
-            text += &format!("#EXT-X-STREAM-INF:BANDWIDTH=1\nv{n}.m3u8\n");
-        }
+        let variants = (0..1_000).map(|n| format!("#EXT-X-STREAM-INF:BANDWIDTH=1\nv{n}.m3u8\n"));
+        let text = format!("#EXTM3U\n{}", variants.collect::<String>());
         assert_eq!(read(&text, MAX).variants.len(), MAX);
         assert_eq!(check(&text), Err(ProbeError::TooManyVariants { max: MAX }));
         assert_eq!(

@@ -81,7 +81,8 @@ impl Prober {
         let Ok(Ok(_permit)) = permit else { return Err(ProbeError::Busy) };
         let outcome = guard::within(fetcher.settings.timeout, probe).await;
         let rule = outcome.as_ref().err().map_or("ok", ProbeError::rule_id);
-        metrics::counter!("probe_outcomes_total", "kind" => kind, "rule" => rule).increment(1);
+        metrics::counter!("marquee_probe_outcomes_total", "kind" => kind, "rule" => rule)
+            .increment(1);
         outcome
     }
 }

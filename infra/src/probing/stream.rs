@@ -20,24 +20,42 @@ pub async fn probe(
     settings: &ProbeSettings,
     url: &Url,
 ) -> Result<StreamProbe, ProbeError> {
-    let first = session.get(url, settings.max_playlist_bytes).await?;
-    let mut digest = Sha256::new_with_prefix(&first.body);
-    match parse(&first, settings)? {
+    let first = fetch(session, settings, url).await?;
+    let mut digest = Sha256::new_with_prefix(&first.file.body);
+    match first.playlist {
         Playlist::Media(media) => summary(&[media], &[], &Protection::default(), digest),
         Playlist::Master(master) => {
-            let base = first.url;
+            let base = &first.file.url;
             let variants =
-                fetch_all(session, settings, &base, &master.variants, &mut digest).await?;
+                fetch_all(session, settings, base, &master.variants, &mut digest).await?;
             let renditions =
-                fetch_all(session, settings, &base, &master.renditions, &mut digest).await?;
+                fetch_all(session, settings, base, &master.renditions, &mut digest).await?;
             summary(&variants, &renditions, &master.session_keys, digest)
         }
     }
 }
 
-fn parse(file: &Fetched, settings: &ProbeSettings) -> Result<Playlist, ProbeError> {
-    let text = str::from_utf8(&file.body).map_err(|_| ProbeError::NotUtf8)?;
-    hls::read(text, settings.max_variants).check(settings.max_variants)
+/// A playlist and what it was read from.
+struct Read {
+    file: Fetched,
+    playlist: Playlist,
+}
+
+async fn fetch(
+    session: &Session<'_>,
+    settings: &ProbeSettings,
+    url: &Url,
+) -> Result<Read, ProbeError> {
+    let file = session.get(url, settings.max_playlist_bytes).await?;
+    let max_variants = settings.max_variants;
+    // Megabytes of lines would hold up whatever else this thread serves.
+    let read = tokio::task::spawn_blocking(move || {
+        let text = str::from_utf8(&file.body).map_err(|_| ProbeError::NotUtf8)?;
+        let playlist = hls::read(text, max_variants).check(max_variants)?;
+        Ok(Read { file, playlist })
+    });
+    // Reading does not panic; if it did, the file would be to blame.
+    read.await.unwrap_or(Err(ProbeError::NotAPlaylist))
 }
 
 /// Fetches media playlists, a few at a time; takes them, and their digest, in the order listed.
@@ -48,21 +66,19 @@ async fn fetch_all(
     uris: &[String],
     digest: &mut Sha256,
 ) -> Result<Vec<Media>, ProbeError> {
-    let urls: Vec<Url> = uris
+    let absolute: Vec<Url> = uris
         .iter()
         .map(|uri| base.join(uri).map_err(|_| ProbeError::BadUrl))
         .collect::<Result<_, _>>()?;
-    stream::iter(urls)
-        .map(|url| async move { session.get(&url, settings.max_playlist_bytes).await })
+    stream::iter(absolute)
+        .map(|url| async move { fetch(session, settings, &url).await })
         .buffered(settings.max_concurrent_per_probe)
-        .and_then(|file| {
+        .and_then(|Read { file, playlist }| {
             digest.update(&file.body);
-            let media = match parse(&file, settings) {
-                Ok(Playlist::Media(media)) => Ok(media),
-                Ok(Playlist::Master(_)) => Err(ProbeError::NestedMaster),
-                Err(error) => Err(error),
-            };
-            std::future::ready(media)
+            std::future::ready(match playlist {
+                Playlist::Media(media) => Ok(media),
+                Playlist::Master(_) => Err(ProbeError::NestedMaster),
+            })
         })
         .try_collect()
         .await

@@ -199,12 +199,9 @@ mod tests {
         let deep = "<span>".repeat(100_000) + "x" + &"</span>".repeat(100_000);
         assert_eq!(cues(&format!("<p begin='0s'>{deep}</p>")), Ok(1));
 
-        let mut attributes = String::new();
-        let mut namespaces = String::new();
-        for n in 0..100_000 {
-            attributes += &format!(" a{n}=''");
-            namespaces += &format!("<p xmlns:n{n}='u'>");
-        }
+        let repeated = |text: fn(u32) -> String| (0..100_000).map(text).collect::<String>();
+        let attributes = repeated(|n| format!(" a{n}=''"));
+        let namespaces = repeated(|n| format!("<p xmlns:n{n}='u'>"));
         assert_eq!(cues(&format!("<p begin='0s'{attributes}>x</p>")), Err(ProbeError::NotTtml));
         assert_eq!(cues(&namespaces), Err(ProbeError::NotTtml));
     }

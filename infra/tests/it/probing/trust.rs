@@ -59,6 +59,22 @@ async fn a_host_that_does_not_listen_is_unreachable_and_the_text_is_neutral() {
 }
 
 #[test]
+fn a_proxy_in_the_environment_is_not_used() {
+    // The environment of a process is not for a test to change: this binary again, as a child that
+    // has a proxy nobody listens at.
+    let whole = "probing::trust::a_private_authority_is_believed_when_it_is_configured";
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([whole, "--exact"])
+        .envs(["HTTPS_PROXY", "https_proxy", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:9")))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
 fn settings_that_cannot_work_are_refused_at_the_start() {
     let not_pem = ProbeSettings { ca_file: Some(file!().into()), ..ProbeSettings::default() };
     assert!(matches!(Prober::new(not_pem), Err(ProbeSetupError::CaFile { .. })));
