@@ -117,7 +117,7 @@ fn decide_revise(movie: &ListedMovie, patch: RevisePatch, stamp: Stamp) -> Decis
     let poster_url = patch.poster_url.filter(|new| *new != movie.poster_url);
     if let Some(duration) = duration_minutes {
         for source in &movie.stream_sources {
-            check_duration(duration, source.facts.measured_duration_seconds)?;
+            check_facts(duration, &source.facts)?;
         }
     }
     if synopsis.is_some() || genres.is_some() || duration_minutes.is_some() || poster_url.is_some()
@@ -167,7 +167,11 @@ fn decide_visibility(movie: &ListedMovie, visibility: Visibility, stamp: Stamp) 
     }
 }
 
+/// Each command brings a new id: an id that is there already is the same command once more.
 fn decide_attach(movie: &ListedMovie, new: NewStreamSource, stamp: Stamp) -> Decision {
+    if movie.source(new.stream_source_id).is_some() {
+        return Ok(Vec::new());
+    }
     if movie.stream_sources.len() >= MAX_STREAM_SOURCES {
         return Err(MovieError::TooMany { what: "stream sources", max: MAX_STREAM_SOURCES });
     }
@@ -247,7 +251,11 @@ fn decide_detach(movie: &ListedMovie, id: StreamSourceId, stamp: Stamp) -> Decis
     Ok(events)
 }
 
+/// As with stream sources, an id that is there already is the same command once more.
 fn decide_add_caption(movie: &ListedMovie, new: NewCaptionTrack, stamp: Stamp) -> Decision {
+    if movie.caption(new.caption_track_id).is_some() {
+        return Ok(Vec::new());
+    }
     if movie.caption_tracks.len() >= MAX_CAPTION_TRACKS {
         return Err(MovieError::TooMany { what: "caption tracks", max: MAX_CAPTION_TRACKS });
     }
@@ -359,6 +367,12 @@ fn check_stream(
         return Err(MovieError::DrmMismatch { drm_required, encryption: probe.encryption });
     }
     probe.variant_seconds.iter().try_for_each(|seconds| check_duration(duration, *seconds))
+}
+
+/// The same for a stream that was read earlier: all of its variants lie between these two.
+fn check_facts(duration: DurationMinutes, facts: &StreamFacts) -> Result<(), MovieError> {
+    check_duration(duration, facts.measured_duration_seconds)?;
+    facts.shortest_variant_seconds.map_or(Ok(()), |shortest| check_duration(duration, shortest))
 }
 
 fn check_duration(duration: DurationMinutes, measured_seconds: f64) -> Result<(), MovieError> {

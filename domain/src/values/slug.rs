@@ -13,7 +13,7 @@ pub struct Slug(String);
 
 impl Slug {
     /// Room is left for the longest suffix that `numbered` can add.
-    const MAX_BASE_CHARS: usize = 90;
+    const MAX_BASE_CHARS: usize = 89;
     /// What a title without any letter or digit becomes ("?", "!!!").
     const FALLBACK: &'static str = "movie";
 

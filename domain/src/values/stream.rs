@@ -54,6 +54,9 @@ pub struct StreamProbe {
 pub struct StreamFacts {
     /// The longest variant, in seconds, to the millisecond.
     pub measured_duration_seconds: f64,
+    /// The shortest variant, where it is not as long as the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortest_variant_seconds: Option<f64>,
     pub variant_count: u32,
     pub encryption: Encryption,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,11 +64,24 @@ pub struct StreamFacts {
     pub content_sha256: String,
 }
 
+impl StreamFacts {
+    /// Nothing that a playlist claims leaves the range in which JSON keeps every millisecond.
+    const MAX_SECONDS: f64 = 1e9;
+
+    fn to_the_millisecond(seconds: f64) -> f64 {
+        (seconds.clamp(0.0, Self::MAX_SECONDS) * 1000.0).round() / 1000.0
+    }
+}
+
 impl From<&StreamProbe> for StreamFacts {
     fn from(probe: &StreamProbe) -> Self {
-        let longest = probe.variant_seconds.iter().copied().fold(0.0, f64::max);
+        // f64::max and f64::min pass over what is not a number.
+        let lengths = || probe.variant_seconds.iter().copied();
+        let longest = Self::to_the_millisecond(lengths().fold(0.0, f64::max));
+        let shortest = Self::to_the_millisecond(lengths().fold(longest, f64::min));
         Self {
-            measured_duration_seconds: (longest * 1000.0).round() / 1000.0,
+            measured_duration_seconds: longest,
+            shortest_variant_seconds: (shortest < longest).then_some(shortest),
             variant_count: u32::try_from(probe.variant_seconds.len()).unwrap_or(u32::MAX),
             encryption: probe.encryption,
             drm_systems: probe.drm_systems.clone(),

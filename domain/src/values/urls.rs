@@ -63,6 +63,10 @@ impl CaptionUrl {
 pub struct StreamUrl(Url);
 
 impl StreamUrl {
+    #[expect(
+        clippy::case_sensitive_file_extension_comparisons,
+        reason = "a URL's path is case-sensitive, and the data model says \".m3u8\""
+    )]
     pub fn parse(text: &str) -> Result<Self, ValueError> {
         let url = https(text)?;
         if url.path().ends_with(".m3u8") {
