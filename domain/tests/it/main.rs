@@ -1,0 +1,10 @@
+//! The domain's rules, command by command (given/when/then), its values, and the properties that
+//! hold whatever is done in whatever order.
+
+mod caption_tracks;
+mod creation;
+mod given;
+mod removal;
+mod revision;
+mod stream_sources;
+mod visibility;
