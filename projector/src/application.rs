@@ -78,7 +78,9 @@ impl Application {
         ];
         let health = Health::new(self.checks(), self.metrics.clone());
         let Self { settings, listener, stop, pool, .. } = self;
+        let address = listener.local_addr()?;
         let server = http::serve(listener, &settings.http, health, |_| {})?;
+        tracing::info!(%address, "projector serves");
         let outcome = supervise(server, consumers, stop).await;
         pool.close().await;
         outcome
