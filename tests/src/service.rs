@@ -197,7 +197,7 @@ pub(crate) fn open_log(path: &Path) -> File {
 
 /// `{"message":"command-api serves","address":"127.0.0.1:40001", ...}`
 fn address_in(log: &str) -> Option<String> {
-    log.lines().filter(|line| line.contains(" serves")).find_map(|line| {
+    log.lines().filter(|line| line.contains("\"address\":")).find_map(|line| {
         let entry: Value = serde_json::from_str(line).ok()?;
         entry["address"].as_str().map(str::to_owned)
     })
