@@ -14,6 +14,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use anyhow::Context;
+use chrono::TimeDelta;
 use ipnet::IpNet;
 use marquee_infra::{
     clock,
@@ -38,6 +39,7 @@ use crate::{
     commands::{CommandService, Ingest},
     http::{ApiState, routes},
     relay::{Relay, RelayStatus},
+    revalidation::{Revalidation, RevalidationSettings},
     settings::{ProbeSettings, RateLimitSettings},
 };
 
@@ -56,6 +58,7 @@ pub struct Application {
     trusted_proxies: web::Data<TrustedProxies>,
     appender: JoinHandle<()>,
     relay: Option<Relay>,
+    revalidation: Option<Revalidation>,
     shutdown: CancellationToken,
 }
 
@@ -88,6 +91,10 @@ impl Application {
             ingest: Ingest::new(prober, sealer),
             runtime: Handle::current(),
         };
+        let revalidation = relay
+            .as_ref()
+            .filter(|_| settings.revalidation.enabled)
+            .map(|relay| revalidation(&settings, &state, pool, relay, shutdown.clone()));
         Ok(Self {
             settings,
             listener,
@@ -98,6 +105,7 @@ impl Application {
             trusted_proxies: web::Data::new(trusted_proxies),
             appender,
             relay,
+            revalidation,
             shutdown,
         })
     }
@@ -120,6 +128,9 @@ impl Application {
         handle.stop(true).await;
         server.await??;
         self.shutdown.cancel();
+        if let Some(revalidation) = self.revalidation {
+            revalidation.stopped().await?;
+        }
         self.appender.await?;
         if let Some(relay) = self.relay {
             relay.stopped().await?;
@@ -216,6 +227,25 @@ fn relay(
     };
     relay_settings.poll_interval = Duration::from_millis(settings.relay.poll_interval_ms);
     Ok(Relay::start(EventReader::new(pool), log.appended(), lease, relay_settings, shutdown))
+}
+
+fn revalidation(
+    settings: &Settings,
+    state: &ApiState,
+    pool: MySqlPool,
+    relay: &Relay,
+    shutdown: CancellationToken,
+) -> Revalidation {
+    let interval = TimeDelta::seconds(settings.revalidation.interval_seconds.into());
+    let concurrency = settings.revalidation.concurrency;
+    Revalidation::start(
+        state.commands.clone(),
+        state.ingest.clone(),
+        EventReader::new(pool),
+        relay.watch(),
+        RevalidationSettings { interval, concurrency },
+        shutdown,
+    )
 }
 
 /// Commands need MySQL alone. The relay may be behind, or away: it catches up.

@@ -6,6 +6,7 @@ mod application;
 pub mod commands;
 pub mod http;
 pub mod relay;
+pub mod revalidation;
 mod settings;
 
 pub use application::Application;

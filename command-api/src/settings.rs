@@ -26,6 +26,7 @@ pub struct Settings {
     pub probe: ProbeSettings,
     pub append: AppendLimits,
     pub relay: RelaySettings,
+    pub revalidation: RevalidationSettings,
     pub rate_limit: RateLimitSettings,
 }
 
@@ -84,6 +85,14 @@ pub struct RelaySettings {
     pub poll_interval_ms: u64,
 }
 
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevalidationSettings {
+    pub enabled: bool,
+    pub interval_seconds: u32,
+    pub concurrency: usize,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimitSettings {
@@ -112,6 +121,9 @@ impl Settings {
         }
         if self.relay.lease_ms < 500 || self.relay.poll_interval_ms == 0 {
             return invalid("relay.lease_ms must be at least 500, relay.poll_interval_ms positive");
+        }
+        if self.revalidation.interval_seconds == 0 || self.revalidation.concurrency == 0 {
+            return invalid("revalidation.interval_seconds and .concurrency must be positive");
         }
         if self.kafka.brokers.is_empty() {
             return invalid("kafka.brokers (KAFKA_BROKERS) must be set");

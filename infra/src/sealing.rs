@@ -59,20 +59,20 @@ impl fmt::Debug for Sealer {
 impl Sealer {
     /// `keys` is `id:base64,id:base64`; the first one wraps, all of them unwrap.
     pub fn new(pool: MySqlPool, keys: &SecretString) -> Result<Self, SealingError> {
-        let mut keks = HashMap::new();
+        let mut by_id = HashMap::new();
         let mut active = None;
         for entry in keys.expose_secret().split(',').map(str::trim).filter(|e| !e.is_empty()) {
             let (id, key) = entry.split_once(':').ok_or(SealingError::BadKeys)?;
             let key = BASE64_STANDARD.decode(key).map_err(|_| SealingError::BadKeys)?;
             let well_formed_id = (1..=64).contains(&id.len()) && id.is_ascii();
             let cipher = Aes256Gcm::new_from_slice(&key).map_err(|_| SealingError::BadKeys)?;
-            if !well_formed_id || keks.insert(id.to_owned(), cipher).is_some() {
+            if !well_formed_id || by_id.insert(id.to_owned(), cipher).is_some() {
                 return Err(SealingError::BadKeys);
             }
             active.get_or_insert_with(|| id.into());
         }
         let active = active.ok_or(SealingError::BadKeys)?;
-        Ok(Self { pool, keks: Arc::new(keks), active, data_keys: Cache::new(CACHED_KEYS) })
+        Ok(Self { pool, keks: Arc::new(by_id), active, data_keys: Cache::new(CACHED_KEYS) })
     }
 
     /// Seals `url` for this source of this movie, making the movie's data key if it has none.

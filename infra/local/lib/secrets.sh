@@ -32,7 +32,7 @@ print_env() {
   line REDIS_URL "redis://127.0.0.1:$REDIS_PORT/0"
   line MARQUEE_EDGE_URL "https://127.0.0.1:$EDGE_PORT"
   line MARQUEE_STATIC_URL "http://127.0.0.1:$STATIC_PORT"
-  line MARQUEE_PROBE_ALLOW "127.0.0.0/8:$EDGE_PORT"
+  line MARQUEE_PROBE_ALLOW "127.0.0.0/8:$EDGE_PORT,[::1]/128:$EDGE_PORT"
   line MARQUEE_PROBE_CA_FILE "$STATE/edge/tls/ca.pem"
   line MARQUEE_PROBE_HEADER "X-Marquee-Ingest: $(secret INGEST_SECRET)"
   line MARQUEE_JWT_HS256_SECRET "$(secret JWT_HS256_SECRET)"

@@ -13,7 +13,7 @@ use super::{FieldError, Problem};
 #[derive(Debug)]
 pub struct Fields {
     pointer: String,
-    fields: Map<String, Value>,
+    unread: Map<String, Value>,
     known: Vec<&'static str>,
     errors: Vec<FieldError>,
 }
@@ -27,7 +27,7 @@ impl Fields {
 
     fn of(value: Value, pointer: String, errors: &mut Vec<FieldError>) -> Option<Self> {
         if let Value::Object(fields) = value {
-            return Some(Self { pointer, fields, known: Vec::new(), errors: Vec::new() });
+            return Some(Self { pointer, unread: fields, known: Vec::new(), errors: Vec::new() });
         }
         errors.push(FieldError {
             pointer,
@@ -38,7 +38,7 @@ impl Fields {
 
     fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
-        self.fields.remove(name)
+        self.unread.remove(name)
     }
 
     /// Reports an error of the field `name`.
@@ -205,7 +205,7 @@ impl Fields {
 
     /// Whether the body had nothing of what this reader knows.
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.unread.is_empty()
     }
 
     fn parsed<T, E: Display>(&mut self, name: &str, result: Result<T, E>) -> Option<T> {
@@ -218,7 +218,7 @@ impl Fields {
     }
 
     fn into_errors(mut self) -> Vec<FieldError> {
-        let unknown: Vec<String> = self.fields.keys().cloned().collect();
+        let unknown: Vec<String> = self.unread.keys().cloned().collect();
         let known = self.known.join(", ");
         for name in unknown {
             let escaped = name.replace('~', "~0").replace('/', "~1");

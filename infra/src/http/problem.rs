@@ -16,7 +16,11 @@ use super::ProblemCode;
 
 /// What the client is told. What the log is told is another matter: `with_cause`.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+/// Boxed, so that a `Result` that hardly ever is an error stays small.
+#[derive(Debug)]
+struct Parts {
     code: ProblemCode,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
@@ -35,14 +39,14 @@ pub struct FieldError {
 
 impl Problem {
     pub fn new(code: ProblemCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             code,
             detail: detail.into(),
             errors: Vec::new(),
             extensions: Map::new(),
             headers: Vec::new(),
             cause: None,
-        }
+        }))
     }
 
     /// A dependency is down: 503, to be tried again after `retry_after_seconds`.
@@ -67,20 +71,20 @@ impl Problem {
             ProblemCode::ValidationFailed,
             "see errors for every field that is not valid",
         );
-        problem.errors = errors;
+        problem.0.errors = errors;
         problem
     }
 
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
     /// An extension member (RFC 9457 section 3.2).
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.extensions.insert(member.to_owned(), value.into());
+        self.0.extensions.insert(member.to_owned(), value.into());
         self
     }
 
@@ -91,52 +95,52 @@ impl Problem {
 
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
     /// For the log only.
     #[must_use]
     pub fn with_cause(mut self, cause: impl fmt::Display) -> Self {
-        self.cause = Some(cause.to_string());
+        self.0.cause = Some(cause.to_string());
         self
     }
 
-    pub const fn code(&self) -> ProblemCode {
-        self.code
+    pub fn code(&self) -> ProblemCode {
+        self.0.code
     }
 
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The problem as JSON, for bodies that hold several (the import's lines).
     pub fn to_json(&self, request_id: &str) -> Value {
         let mut body = json!({
-            "type": format!("/errors/{}", self.code.as_str()),
-            "title": self.code.title(),
-            "status": self.code.status().as_u16(),
-            "detail": self.detail,
-            "code": self.code.as_str(),
+            "type": format!("/errors/{}", self.0.code.as_str()),
+            "title": self.0.code.title(),
+            "status": self.0.code.status().as_u16(),
+            "detail": self.0.detail,
+            "code": self.0.code.as_str(),
             "request_id": request_id,
         });
         if let Value::Object(members) = &mut body {
-            if !self.errors.is_empty() {
-                members.insert("errors".to_owned(), json!(self.errors));
+            if !self.0.errors.is_empty() {
+                members.insert("errors".to_owned(), json!(self.0.errors));
             }
-            members.extend(self.extensions.clone());
+            members.extend(self.0.extensions.clone());
         }
         body
     }
 
     /// The response, once the request's id is known.
     pub fn to_response(&self, request_id: &str) -> HttpResponse {
-        let mut response = HttpResponse::build(self.code.status());
-        for (name, value) in &self.headers {
+        let mut response = HttpResponse::build(self.0.code.status());
+        for (name, value) in &self.0.headers {
             response.insert_header((name.clone(), value.clone()));
         }
         response
@@ -148,13 +152,13 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.as_str(), self.detail)
+        write!(f, "{}: {}", self.0.code.as_str(), self.0.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.code.status()
+        self.0.code.status()
     }
 
     /// `observe` replaces this response by one with the request's id.
