@@ -95,7 +95,7 @@ impl EventLog {
         let (queue, requests) = mpsc::channel(settings.queue_capacity);
         let (committed, appended) = watch::channel(0);
         let cache = MovieCache::new(settings.cache_capacity_movies);
-        let mut appender = Appender {
+        let mut writer = Appender {
             options: pool.connect_options(),
             settings,
             cache: cache.clone(),
@@ -104,7 +104,7 @@ impl EventLog {
             session: None,
             durability_checked: false,
         };
-        if let Err(error) = appender.connect().await {
+        if let Err(error) = writer.connect().await {
             tracing::warn!(%error, "MySQL cannot be reached yet");
         }
         let log = Self {
@@ -115,7 +115,7 @@ impl EventLog {
             appended,
             max_events: settings.max_batch_events,
         };
-        (log, tokio::spawn(appender.run(shutdown)))
+        (log, tokio::spawn(writer.run(shutdown)))
     }
 
     /// The movie's state, from memory where it is known. It may be behind what another process has

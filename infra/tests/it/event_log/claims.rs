@@ -32,9 +32,9 @@ async fn a_taken_title_names_its_holder_and_a_free_one() {
 async fn the_suggestion_for_a_long_title_is_not_too_long() {
     let database = TestDatabase::create().await;
     let log = database.log().await;
-    let long = "ab ".repeat(85);
-    log.create(&long).await;
-    let (_, suggestion) = title_taken(log.log.append(create(&long)).await);
+    let title = "ab ".repeat(85);
+    log.create(&title).await;
+    let (_, suggestion) = title_taken(log.log.append(create(&title)).await);
     assert!(suggestion.ends_with(" (2)"), "{suggestion}");
     log.create(&suggestion).await;
 }

@@ -118,7 +118,9 @@ async fn what_is_waiting_at_shutdown_is_still_appended() {
     // The first poll queues all of them; the second one finds the queue closed.
     let stop = async { log.shutdown.cancel() };
     let (results, ()) = tokio::join!(join_all(appends), stop);
-    results.into_iter().for_each(|result| drop(appended(result)));
+    for result in results {
+        appended(result);
+    }
     log.appender.await.unwrap();
     let refused = log.log.append(create("Too late")).await.unwrap_err();
     assert!(matches!(refused, AppendError::Unavailable(_)), "{refused:?}");
