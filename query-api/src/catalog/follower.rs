@@ -133,7 +133,7 @@ impl Follower {
                 loop {
                     let chunk = rows::from_id(&mut view, &after).await?;
                     let Some(last) = chunk.last() else { break };
-                    after.clone_from(&last.movie.movie_id);
+                    after = last.movie.movie_id.to_string();
                     changes.extend(chunk.iter().filter_map(change));
                 }
                 let snapshot = Snapshot::of(changes, position(&now));

@@ -8,6 +8,7 @@ mod movie;
 mod query;
 mod rows;
 mod snapshot;
+mod text;
 
 use std::{sync::Arc, time::Duration};
 

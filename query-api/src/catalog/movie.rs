@@ -61,7 +61,7 @@ pub struct ImpossibleRow {
 impl CatalogMovie {
     pub(super) fn from_rows(rows: &MovieRows) -> Result<Self, ImpossibleRow> {
         let MovieRows { movie, sources, captions } = rows;
-        let impossible = |column| ImpossibleRow { movie_id: movie.movie_id.clone(), column };
+        let impossible = |column| ImpossibleRow { movie_id: movie.movie_id.to_string(), column };
         let window = AvailabilityWindow::new(
             movie.availability_start.and_utc(),
             movie.availability_end.and_utc(),
@@ -70,13 +70,13 @@ impl CatalogMovie {
         let visibility =
             Visibility::parse(&movie.visibility).map_err(|_| impossible("visibility"))?;
         let primary = sources.iter().find(|source| source.is_primary);
-        let playable = primary.is_some_and(|source| source.validation_status != "INVALID");
+        let playable = primary.is_some_and(|source| &*source.validation_status != "INVALID");
         let document = Bytes::from(
             serde_json::to_vec(&Document::of(rows)).map_err(|_| impossible("document"))?,
         );
         Ok(Self {
             movie_id: movie.movie_id.parse().map_err(|_| impossible("movie_id"))?,
-            slug: movie.slug.as_str().into(),
+            slug: (&*movie.slug).into(),
             title_key: Title::parse(&movie.title).map_err(|_| impossible("title"))?.key(),
             genres: movie.genres.iter().map(|genre| genre.as_str().into()).collect(),
             languages: captions
@@ -95,7 +95,7 @@ impl CatalogMovie {
                             .stream_source_id
                             .parse()
                             .map_err(|_| impossible("stream_source_id"))?,
-                        sealed_url: SealedUrl::from_text(source.stream_url.as_str()),
+                        sealed_url: SealedUrl::from_text(&*source.stream_url),
                     })
                 })
                 .transpose()?,
@@ -104,9 +104,9 @@ impl CatalogMovie {
             editorial: Editorial {
                 visibility,
                 created_at: Instant(movie.created_at),
-                created_by: movie.created_by.as_str().into(),
+                created_by: (&*movie.created_by).into(),
                 updated_at: Instant(movie.updated_at),
-                updated_by: movie.updated_by.as_str().into(),
+                updated_by: (&*movie.updated_by).into(),
             },
         })
     }

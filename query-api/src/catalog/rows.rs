@@ -3,6 +3,8 @@
 use chrono::NaiveDateTime;
 use sqlx::{MySqlConnection, mysql::MySqlRow, prelude::FromRow};
 
+use super::text::Text;
+
 /// At most so many movies are held as rows at once.
 pub(super) const CHUNK_MOVIES: u32 = 1_000;
 
@@ -87,20 +89,20 @@ pub(super) struct Checkpoint {
 
 #[derive(Debug, FromRow)]
 pub(super) struct MovieRow {
-    pub(super) movie_id: String,
-    pub(super) title: String,
-    pub(super) slug: String,
-    pub(super) synopsis: String,
+    pub(super) movie_id: Text,
+    pub(super) title: Text,
+    pub(super) slug: Text,
+    pub(super) synopsis: Text,
     pub(super) genres: sqlx::types::Json<Vec<String>>,
     pub(super) duration_minutes: u32,
     pub(super) availability_start: NaiveDateTime,
     pub(super) availability_end: NaiveDateTime,
-    pub(super) visibility: String,
-    pub(super) poster_url: String,
+    pub(super) visibility: Text,
+    pub(super) poster_url: Text,
     pub(super) created_at: NaiveDateTime,
-    pub(super) created_by: String,
+    pub(super) created_by: Text,
     pub(super) updated_at: NaiveDateTime,
-    pub(super) updated_by: String,
+    pub(super) updated_by: Text,
     pub(super) removed: bool,
     pub(super) version: u64,
     pub(super) position: u64,
@@ -108,26 +110,26 @@ pub(super) struct MovieRow {
 
 #[derive(Debug, FromRow)]
 pub(super) struct SourceRow {
-    pub(super) stream_source_id: String,
-    pub(super) movie_id: String,
-    pub(super) stream_url: String,
-    pub(super) quality_tag: Option<String>,
+    pub(super) stream_source_id: Text,
+    pub(super) movie_id: Text,
+    pub(super) stream_url: Text,
+    pub(super) quality_tag: Option<Text>,
     pub(super) drm_required: bool,
     pub(super) is_primary: bool,
     pub(super) last_validated_at: NaiveDateTime,
-    pub(super) validation_status: String,
+    pub(super) validation_status: Text,
 }
 
 #[derive(Debug, FromRow)]
 pub(super) struct CaptionRow {
-    pub(super) caption_track_id: String,
-    pub(super) movie_id: String,
-    pub(super) language_code: String,
-    pub(super) caption_url: String,
-    pub(super) format: String,
+    pub(super) caption_track_id: Text,
+    pub(super) movie_id: Text,
+    pub(super) language_code: Text,
+    pub(super) caption_url: Text,
+    pub(super) format: Text,
     pub(super) is_default: bool,
     pub(super) last_validated_at: NaiveDateTime,
-    pub(super) validation_status: String,
+    pub(super) validation_status: Text,
 }
 
 /// A movie with all that belongs to it.
@@ -180,7 +182,7 @@ pub(super) async fn from_id(
         return Ok(Vec::new());
     };
     let between = async |statement, connection: &mut MySqlConnection| {
-        sqlx::query(statement).bind(after).bind(&last).fetch_all(connection).await
+        sqlx::query(statement).bind(after).bind(&*last).fetch_all(connection).await
     };
     let sources = between(SOURCES_FROM, &mut *connection).await?;
     let captions = between(CAPTIONS_FROM, connection).await?;
@@ -194,12 +196,12 @@ fn assemble(
 ) -> Result<Vec<MovieRows>, sqlx::Error> {
     use std::collections::HashMap;
 
-    let mut sources_of = HashMap::<String, Vec<SourceRow>>::new();
+    let mut sources_of = HashMap::<Text, Vec<SourceRow>>::new();
     for row in sources {
         let source = SourceRow::from_row(row)?;
         sources_of.entry(source.movie_id.clone()).or_default().push(source);
     }
-    let mut captions_of = HashMap::<String, Vec<CaptionRow>>::new();
+    let mut captions_of = HashMap::<Text, Vec<CaptionRow>>::new();
     for row in captions {
         let caption = CaptionRow::from_row(row)?;
         captions_of.entry(caption.movie_id.clone()).or_default().push(caption);

@@ -1,0 +1,92 @@
+//! What viewers get while a server is away.
+
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::{
+    bed::{Bed, until},
+    sample::Sample,
+    topic::read_all,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_mysql_it_starts_and_says_so_and_later_serves_what_it_read() {
+    let bed = Bed::without_tables().await;
+    let api = bed.start_unready();
+    until("it has tried", async || api.client.get("/healthz").await.status == 200).await;
+    for path in ["/v1/movies", "/v1/movies/x", "/v1/genres"] {
+        let answer = api.client.get(path).await;
+        answer.is_problem(503, "unavailable");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    let verify = api
+        .client
+        .get_with("/v1/stream-tokens/verify", &[("X-Stream-Token", "x"), ("X-Original-Path", "/x")])
+        .await;
+    verify.is_problem(503, "unavailable");
+    let unready = api.client.get("/readyz").await;
+    assert_eq!((unready.status, &unready.json["checks"]["catalog"]["ok"]), (503, &json!(false)));
+
+    bed.migrate().await;
+    until("it is ready", async || api.client.get("/readyz").await.status == 200).await;
+    let mut movie = Sample::new("Alpha");
+    bed.show(&api, &mut movie).await;
+    bed.drop_database().await;
+    let path = format!("/v1/movies/{}", movie.slug);
+    // Long enough for it to have noticed.
+    for _ in 0..100 {
+        assert_eq!(api.client.get(&path).await.status, 200);
+        assert_eq!(api.client.get("/v1/movies").await.titles(), ["Alpha"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_a_token_is_issued_and_marked() {
+    let mut bed = Bed::new().await;
+    bed.make_topics().await;
+    bed.settings.redis.url = SecretString::from("redis://127.0.0.1:1/0");
+    let api = bed.start().await;
+    let mut movie = Sample::new("Alpha");
+    bed.show(&api, &mut movie).await;
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let body = json!({ "session_id": "tv-1" });
+        let answer = api.client.post(&movie.tokens_path(), &body, &[]).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        tokens.push(answer.json["token_id"].clone());
+    }
+    let audited = read_all(&bed, &bed.topics.stream_tokens).await;
+    assert_eq!(audited.len(), 2);
+    for record in audited {
+        assert!(tokens.contains(&record.payload["token_id"]));
+        assert_eq!(record.payload["stateless"], true);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_kafka_no_token_leaves_and_the_reserved_one_is_audited_when_it_does() {
+    let mut bed = Bed::new().await;
+    bed.make_topics().await;
+    let brokers = std::mem::replace(&mut bed.settings.kafka.brokers, "127.0.0.1:1".to_owned());
+    let mut movie = Sample::new("Alpha");
+    let body = json!({ "session_id": "tv-1" });
+    {
+        let api = bed.start().await;
+        bed.show(&api, &mut movie).await;
+        for _ in 0..2 {
+            let refused = api.client.post(&movie.tokens_path(), &body, &[]).await;
+            refused.is_problem(503, "unavailable");
+            assert_eq!(refused.header("retry-after"), "1");
+            assert!(!refused.body.contains("cdn.example"));
+        }
+    }
+    bed.settings.kafka.brokers = brokers;
+    assert!(read_all(&bed, &bed.topics.stream_tokens).await.is_empty());
+    // The reservation is still there, unaudited: whoever hands it out audits it first.
+    let api = bed.start().await;
+    let answer = api.client.post(&movie.tokens_path(), &body, &[]).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let audited = read_all(&bed, &bed.topics.stream_tokens).await;
+    assert_eq!(audited.len(), 1);
+    assert_eq!(audited[0].payload["token_id"], answer.json["token_id"]);
+}

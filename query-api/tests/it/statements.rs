@@ -1,0 +1,33 @@
+//! All SQL is known to the server, with the tables as the migrations made them.
+
+use query_api::catalog::STATEMENTS;
+use sqlx::Executor;
+
+use crate::bed::Bed;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_can_be_prepared() {
+    let bed = Bed::new().await;
+    let mut connection = bed.pool.acquire().await.unwrap();
+    for statement in STATEMENTS {
+        connection.prepare(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn following_reads_by_index() {
+    let bed = Bed::new().await;
+    for statement in STATEMENTS.iter().filter(|one| one.contains("kafka_partition = ?")) {
+        let plan: Vec<sqlx::mysql::MySqlRow> = {
+            let mut query = sqlx::query(Box::leak(format!("EXPLAIN {statement}").into_boxed_str()));
+            for _ in 0..statement.matches('?').count() {
+                query = query.bind(1_u32);
+            }
+            query.fetch_all(&bed.pool).await.unwrap()
+        };
+        for row in plan {
+            let access: String = sqlx::Row::get(&row, "type");
+            assert_ne!(access, "ALL", "{statement}");
+        }
+    }
+}
