@@ -1,0 +1,283 @@
+//! A projector in this process, with a database, topics and consumer groups of its own.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use marquee_domain::{MovieEvent, MovieId, UserId};
+use marquee_infra::{
+    clock,
+    http::HttpSettings,
+    kafka::{self, ClientSettings, CloudEvent, Topics},
+    mysql,
+    telemetry::{LogFormat, LogSettings},
+};
+use projector::{
+    Application, Settings,
+    settings::{MysqlSettings, ReadinessSettings, TopicsSettings},
+};
+use rdkafka::{
+    message::OwnedHeaders,
+    producer::{FutureProducer, FutureRecord, Producer},
+};
+use secrecy::SecretString;
+use sqlx::{Connection, MySqlConnection, MySqlPool};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
+pub const PARTITIONS: i32 = 3;
+
+pub struct Bed {
+    pub pool: MySqlPool,
+    pub settings: Settings,
+    pub topics: Topics,
+    producer: FutureProducer,
+    server_url: String,
+    database: String,
+}
+
+/// A record to publish.
+pub struct Record {
+    pub key: Option<Vec<u8>>,
+    pub payload: Option<Vec<u8>>,
+    pub headers: OwnedHeaders,
+}
+
+/// A projector that runs until it is stopped.
+pub struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where tests learn of the servers")]
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: eval \"$(infra/local/stack env --profile test)\"")
+    })
+}
+
+impl Bed {
+    pub async fn new() -> Self {
+        let bed = Self::without_migrations().await;
+        mysql::migrate(&bed.pool).await.expect("migrations apply");
+        let settings = &bed.settings;
+        kafka::ensure_topics(&settings.kafka, &bed.topics, &settings.topics.creation())
+            .await
+            .expect("topics are made");
+        bed
+    }
+
+    pub async fn without_migrations() -> Self {
+        let name: String = hex::encode(clock::random_bytes::<6>());
+        let database = format!("marquee_t_{name}");
+        let url = variable("DATABASE_URL");
+        let (server_url, _) = url.rsplit_once('/').expect("the URL names a database");
+        let mut connection = MySqlConnection::connect(server_url).await.expect("MySQL is up");
+        sqlx::query(&format!("CREATE DATABASE {database}"))
+            .execute(&mut connection)
+            .await
+            .expect("the user may create databases");
+
+        let settings = settings(format!("{server_url}/{database}"), format!("{name}."));
+        let mut config = settings.kafka.client_config();
+        config
+            .set("partitioner", kafka::PARTITIONER)
+            .set("transactional.id", format!("{name}.publisher"))
+            .set("linger.ms", "0");
+        let producer: FutureProducer = config.create().expect("a producer");
+        producer.init_transactions(KAFKA_TIMEOUT).expect("Kafka is up");
+        Self {
+            pool: mysql::connect_lazy(&settings.mysql.url, 4).expect("a pool"),
+            topics: settings.topics.names(),
+            settings,
+            producer,
+            server_url: server_url.to_owned(),
+            database,
+        }
+    }
+
+    pub fn start(&self) -> Running {
+        let application = Application::build(self.settings.clone(), None).expect("it builds");
+        let stop = application.stop_token();
+        Running { stop, task: tokio::spawn(application.run_until_stopped()) }
+    }
+
+    /// Publishes all of them in one Kafka transaction, as the relay does.
+    pub async fn publish(&self, topic: &str, records: Vec<Record>) {
+        self.producer.begin_transaction().expect("a transaction begins");
+        let mut deliveries = Vec::new();
+        for record in &records {
+            let mut message = FutureRecord::<[u8], [u8]>::to(topic).headers(record.headers.clone());
+            if let Some(key) = &record.key {
+                message = message.key(key);
+            }
+            if let Some(payload) = &record.payload {
+                message = message.payload(payload);
+            }
+            deliveries.push(self.producer.send_result(message).map_err(|(error, _)| error));
+        }
+        for delivery in deliveries {
+            delivery.expect("it is queued").await.expect("not cancelled").expect("it is stored");
+        }
+        self.producer.commit_transaction(KAFKA_TIMEOUT).expect("the transaction commits");
+    }
+
+    pub async fn publish_events(&self, events: &[Recorded]) {
+        let records = events.iter().map(Recorded::record).collect();
+        self.publish(&self.topics.movies, records).await;
+    }
+
+    /// Puts the events into the event log, as if command-api had.
+    pub async fn log(&self, events: &[Recorded]) {
+        for recorded in events {
+            sqlx::query(
+                "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type,
+                     event_version, payload, metadata, recorded_at)
+                 VALUES (?, 'movie', ?, ?, ?, '1', ?, ?, ?)",
+            )
+            .bind(recorded.position)
+            .bind(recorded.movie_id.to_string())
+            .bind(recorded.sequence)
+            .bind(cqrs_es::DomainEvent::event_type(&recorded.event))
+            .bind(sqlx::types::Json(&recorded.event))
+            .bind(sqlx::types::Json(serde_json::json!({
+                "actor": recorded.actor.to_string(), "command": "Test", "request_id": "r-1",
+            })))
+            .bind(recorded.recorded_at)
+            .execute(&self.pool)
+            .await
+            .expect("the log takes it");
+            sqlx::query("UPDATE event_log_head SET position = GREATEST(position, ?)")
+                .bind(recorded.position)
+                .execute(&self.pool)
+                .await
+                .expect("the head moves");
+        }
+    }
+
+    pub async fn count(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("it can be counted")
+    }
+
+    /// Waits until the query counts this many.
+    pub async fn wait_for_count(&self, expected: i64, sql: &str) {
+        wait_until(&format!("{sql} = {expected}"), || async { self.count(sql).await == expected })
+            .await;
+    }
+
+    /// Waits until the movie's row has this version.
+    pub async fn wait_for_version(&self, movie_id: MovieId, version: u64) {
+        wait_until(&format!("movie {movie_id} is at version {version}"), || async {
+            let found: Option<u64> =
+                sqlx::query_scalar("SELECT version FROM catalog_movies WHERE movie_id = ?")
+                    .bind(movie_id.to_string())
+                    .fetch_optional(&self.pool)
+                    .await
+                    .expect("the row can be read");
+            found == Some(version)
+        })
+        .await;
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let (url, database) = (self.server_url.clone(), self.database.clone());
+        let dropped = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(async {
+                let mut connection = MySqlConnection::connect(&url).await.ok()?;
+                // After a failed test, transactions may be open that nobody ends.
+                sqlx::query("SET SESSION lock_wait_timeout = 2")
+                    .execute(&mut connection)
+                    .await
+                    .ok()?;
+                sqlx::query(&format!("DROP DATABASE {database}"))
+                    .execute(&mut connection)
+                    .await
+                    .ok()
+            })
+        });
+        if !matches!(dropped.join(), Ok(Some(_))) {
+            eprintln!("database {database} is left behind", database = self.database);
+        }
+    }
+}
+
+impl Running {
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.expect("no panic").expect("it stops in order");
+    }
+}
+
+fn settings(mysql_url: String, prefix: String) -> Settings {
+    Settings {
+        http: HttpSettings { bind: "127.0.0.1:0".to_owned(), workers: 1, shutdown_seconds: 1 },
+        log: LogSettings { filter: "info".to_owned(), format: LogFormat::Text },
+        mysql: MysqlSettings { url: SecretString::from(mysql_url), max_connections: 8 },
+        kafka: ClientSettings::new(variable("KAFKA_BROKERS"), "projector-tests"),
+        topics: TopicsSettings {
+            prefix,
+            partitions: PARTITIONS,
+            replication_factor: -1,
+            min_insync_replicas: 0,
+            retention_days: 1,
+        },
+        readiness: ReadinessSettings { stuck_after_seconds: 30 },
+    }
+}
+
+pub async fn wait_until<F, Fut>(what: &str, condition: F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let deadline = Instant::now() + DEADLINE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// An event as the log has it.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub position: u64,
+    pub movie_id: MovieId,
+    pub sequence: u64,
+    pub event: MovieEvent,
+    pub actor: UserId,
+    pub recorded_at: chrono::DateTime<chrono::Utc>,
+}
+
+impl Recorded {
+    pub fn cloud_event(&self) -> CloudEvent {
+        CloudEvent {
+            id: self.position.to_string(),
+            event_type: cqrs_es::DomainEvent::event_type(&self.event),
+            source: kafka::cloud_event::COMMAND_API.to_owned(),
+            subject: self.movie_id.to_string(),
+            time: self.recorded_at,
+            position: Some(self.position),
+            sequence: Some(self.sequence),
+            actor: Some(self.actor.to_string()),
+            command: Some("Test".to_owned()),
+            request_id: Some("r-1".to_owned()),
+            trace_parent: None,
+        }
+    }
+
+    pub fn record(&self) -> Record {
+        Record {
+            key: Some(self.movie_id.to_string().into_bytes()),
+            payload: Some(serde_json::to_vec(&self.event).expect("an event is JSON")),
+            headers: self.cloud_event().to_headers(),
+        }
+    }
+}

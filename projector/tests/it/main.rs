@@ -1,0 +1,10 @@
+//! Against real servers: `eval "$(infra/local/stack env --profile test)"` says where they are.
+
+mod audit;
+mod bed;
+mod catalog;
+mod command_line;
+mod model;
+mod ownership;
+mod poison;
+mod samples;
