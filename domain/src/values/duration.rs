@@ -33,8 +33,11 @@ impl DurationMinutes {
         (self.seconds() * 0.01).max(60.0)
     }
 
-    /// Data model: "Duration must match associated stream metadata".
+    /// Data model: "Duration must match associated stream metadata". To the millisecond, so that the
+    /// tolerance itself is inside whatever binary fractions make of it.
     pub fn matches(self, measured_seconds: f64) -> bool {
-        (measured_seconds - self.seconds()).abs() <= self.tolerance_seconds()
+        let milliseconds = |seconds: f64| (seconds * 1000.0).round();
+        milliseconds((measured_seconds - self.seconds()).abs())
+            <= milliseconds(self.tolerance_seconds())
     }
 }

@@ -13,10 +13,13 @@ use super::ValueError;
 pub struct LanguageCode(String);
 
 impl LanguageCode {
+    /// Serbo-Croatian: withdrawn from ISO 639-1 in 2000, though ISO 639-3 still maps to it.
+    const WITHDRAWN: &'static str = "sh";
+
     pub fn parse(text: &str) -> Result<Self, ValueError> {
         match Language::from_639_1(text) {
-            Some(language) => Ok(Self(language.to_639_1().unwrap_or(text).to_owned())),
-            None => Err(ValueError::NotALanguage),
+            Some(_) if text != Self::WITHDRAWN => Ok(Self(text.to_owned())),
+            _ => Err(ValueError::NotALanguage),
         }
     }
 

@@ -4,7 +4,10 @@
 mod caption_tracks;
 mod creation;
 mod given;
+mod golden;
+mod properties;
 mod removal;
 mod revision;
 mod stream_sources;
+mod values;
 mod visibility;
