@@ -3,6 +3,7 @@
 
 mod caption_tracks;
 mod creation;
+mod docs;
 mod given;
 mod golden;
 mod properties;
