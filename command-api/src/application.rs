@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use marquee_infra::{
     clock,
     event_log::{EventLog, EventReader, lease::RelayLease},
-    http::{Authenticator, Check, Health, bind, serve, shutdown_signal},
+    http::{Authenticator, Check, Health, bind, configure_openapi, serve, shutdown_signal},
     kafka::{ClientSettings, TopicSettings},
     mysql,
     probing::{self, Prober},
@@ -33,11 +33,12 @@ use serde_json::json;
 use sqlx::MySqlPool;
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
 
 use crate::{
     Settings,
     commands::{CommandService, Ingest},
-    http::{ApiState, routes},
+    http::{ApiDescription, ApiState, routes},
     relay::{Relay, RelayStatus},
     revalidation::{Revalidation, RevalidationSettings},
     settings::{ProbeSettings, RateLimitSettings},
@@ -153,6 +154,7 @@ impl Application {
                     .app_data(authenticator.clone())
                     .app_data(limiter.clone())
                     .app_data(trusted_proxies.clone())
+                    .configure(|config| configure_openapi(config, ApiDescription::openapi()))
                     .service(
                         web::scope("/v1").wrap(from_fn(rate_limit::enforce)).configure(routes),
                     );

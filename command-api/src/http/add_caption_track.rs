@@ -4,15 +4,30 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use marquee_domain::{CaptionTrackId, MovieCommand};
 use marquee_infra::{
     clock,
-    http::{Principal, Problem},
+    http::{CommonProblems, Principal, Problem, ProblemBody},
 };
 
 use super::{
     ApiState, bodies,
     command::{Incoming, run},
+    openapi::{CaptionTrackBody, CommandHeaders, DryRun},
 };
-use crate::commands::NewIds;
+use crate::commands::{CommandAnswer, NewIds};
 
+/// Probes and adds a caption track
+#[utoipa::path(
+    post, path = "/v1/movies/{movie_id}/caption-tracks", tag = "caption tracks",
+    params(("movie_id" = Uuid, Path, description = "The movie"), CommandHeaders, DryRun),
+    request_body = CaptionTrackBody,
+    responses(
+        (status = 201, description = "Added; the first one is the default", body = CommandAnswer),
+        (status = 404, description = "No such movie, source or track: movie_not_found, stream_source_not_found, caption_track_not_found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "language_taken", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "precondition_failed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "validation_failed, caption_unusable", body = ProblemBody, content_type = "application/problem+json"),
+        CommonProblems,
+    ),
+)]
 pub async fn handle(
     state: web::Data<ApiState>,
     http: HttpRequest,

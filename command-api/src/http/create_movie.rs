@@ -4,16 +4,31 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use marquee_domain::{MovieCommand, MovieId, movie::CreateMovie, values::Slug};
 use marquee_infra::{
     clock,
-    http::{Principal, Problem},
+    http::{CommonProblems, Principal, Problem, ProblemBody},
 };
 
 use super::{
     ApiState,
     bodies::{self, MovieToCreate},
     command::{Incoming, replay, run},
+    openapi::{CommandHeaders, CreateMovieBody, DryRun},
 };
-use crate::commands::{CommandError, CommandRequest, CommandService, Done, Ingest, NewIds};
+use crate::commands::{
+    CommandAnswer, CommandError, CommandRequest, CommandService, Done, Ingest, NewIds,
+};
 
+/// Creates a movie, with its stream sources and caption tracks, atomically
+#[utoipa::path(
+    post, path = "/v1/movies", tag = "movies",
+    params(CommandHeaders, DryRun),
+    request_body = CreateMovieBody,
+    responses(
+        (status = 201, description = "Created; Location, ETag and Consistency-Token tell the rest", body = CommandAnswer),
+        (status = 409, description = "title_taken (names the holder and suggests a free title), language_taken, not_showable", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "validation_failed with every field, stream_unusable, caption_unusable, duration_mismatch, drm_mismatch, idempotency_key_reused", body = ProblemBody, content_type = "application/problem+json"),
+        CommonProblems,
+    ),
+)]
 pub async fn handle(
     state: web::Data<ApiState>,
     http: HttpRequest,

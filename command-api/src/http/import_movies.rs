@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use marquee_infra::{
     clock,
     event_log::IdempotencyKey,
-    http::{MAX_BODY_BYTES, Principal, Problem, ProblemCode},
+    http::{CommonProblems, MAX_BODY_BYTES, Principal, Problem, ProblemBody, ProblemCode},
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -20,6 +20,7 @@ use super::{
     command::{Conditions, invalid},
     create_movie::create,
     ndjson::{Line, Lines},
+    openapi::{CommandHeaders, DryRun},
     problem::problem,
 };
 use crate::commands::{CommandError, CommandRequest, Done};
@@ -28,6 +29,17 @@ use crate::commands::{CommandError, CommandRequest, Done};
 const MAX_IN_FLIGHT: usize = 64;
 const MEDIA_TYPE: &str = "application/x-ndjson";
 
+/// Creates many movies, each on its own
+#[utoipa::path(
+    post, path = "/v1/movies/import", tag = "movies",
+    params(CommandHeaders, DryRun),
+    request_body(content = String, content_type = "application/x-ndjson", description = "One body of POST /v1/movies a line, with an idempotency_key of its own if it likes"),
+    responses(
+        (status = 200, description = "One result a line, in order: what POST /v1/movies would have answered, and `line`", body = String, content_type = "application/x-ndjson"),
+        (status = 415, description = "unsupported_media_type", body = ProblemBody, content_type = "application/problem+json"),
+        CommonProblems,
+    ),
+)]
 pub async fn handle(
     state: web::Data<ApiState>,
     http: HttpRequest,

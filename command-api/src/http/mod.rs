@@ -8,6 +8,7 @@ mod create_movie;
 mod detach_stream_source;
 mod import_movies;
 mod ndjson;
+mod openapi;
 mod problem;
 mod promote_stream_source;
 mod remove_caption_track;
@@ -25,6 +26,8 @@ use actix_web::{
 };
 use marquee_infra::http::{Problem, ProblemCode};
 use tokio::runtime::Handle;
+
+pub use openapi::ApiDescription;
 
 use crate::commands::{CommandService, Ingest};
 

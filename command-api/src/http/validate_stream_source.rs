@@ -1,14 +1,26 @@
 //! `POST /v1/movies/{movie_id}/stream-sources/{stream_source_id}/validate`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use marquee_infra::http::{Principal, Problem, ProblemCode};
+use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody, ProblemCode};
 
 use super::{
     ApiState,
     command::{Incoming, run},
+    openapi::{CommandHeaders, DryRun},
 };
-use crate::commands::{NewIds, revalidate_source};
+use crate::commands::{CommandAnswer, NewIds, revalidate_source};
 
+/// Probes a source again
+#[utoipa::path(
+    post, path = "/v1/movies/{movie_id}/stream-sources/{stream_source_id}/validate", tag = "stream sources",
+    params(("movie_id" = Uuid, Path, description = "The movie"), ("stream_source_id" = Uuid, Path), CommandHeaders, DryRun),
+    responses(
+        (status = 200, description = "Probed; what changed is an event", body = CommandAnswer),
+        (status = 404, description = "No such movie, source or track: movie_not_found, stream_source_not_found, caption_track_not_found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "precondition_failed", body = ProblemBody, content_type = "application/problem+json"),
+        CommonProblems,
+    ),
+)]
 pub async fn handle(
     state: web::Data<ApiState>,
     http: HttpRequest,

@@ -8,6 +8,7 @@ mod error_pages;
 mod fields;
 mod health;
 mod observe;
+mod openapi;
 mod problem;
 mod server;
 
@@ -18,5 +19,6 @@ pub use consistency::ConsistencyToken;
 pub use fields::Fields;
 pub use health::{Check, Health};
 pub use observe::{RequestId, observe};
+pub use openapi::{BearerToken, CommonProblems, ProblemBody, configure_openapi};
 pub use problem::{FieldError, Problem};
 pub use server::{HttpSettings, bind, serve, shutdown_signal};

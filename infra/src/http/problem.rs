@@ -11,6 +11,7 @@ use actix_web::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::ProblemCode;
 
@@ -30,7 +31,7 @@ struct Parts {
 }
 
 /// One thing that is wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// A JSON pointer (RFC 6901) into the body, or the name of a parameter.
     pub pointer: String,
