@@ -246,6 +246,7 @@ where
 }
 
 /// An event as the log has it.
+#[expect(clippy::struct_field_names, reason = "the column's name")]
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub position: u64,

@@ -13,6 +13,8 @@ use crate::{
 
 const PARKED: &str = "SELECT COUNT(*) FROM parked_events";
 
+type Poison = Box<dyn FnOnce(&mut Record)>;
+
 /// A record of the movie that is like `event`, but broken.
 fn broken(event: &Recorded, change: impl FnOnce(&mut Record)) -> Record {
     let mut record = event.record();
@@ -38,7 +40,7 @@ async fn poison_stops_its_movie_and_nothing_else() {
         event.event_type = "marquee.movie.MovieRetitled.v2".to_owned();
         record.headers = event.to_headers();
     };
-    let poisons: Vec<(&str, Box<dyn FnOnce(&mut Record)>)> = vec![
+    let poisons: Vec<(&str, Poison)> = vec![
         ("known", Box::new(|r| r.payload = Some(b"{\"type\":".to_vec()))),
         ("UTF-8", Box::new(|r| r.payload = Some(vec![0xff, 0xfe]))),
         ("no value", Box::new(|r| r.payload = None)),
