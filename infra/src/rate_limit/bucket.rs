@@ -10,6 +10,14 @@ pub struct Quota {
     pub window: Duration,
 }
 
+impl Quota {
+    /// The part of one of so many processes, rounded up: nobody is shut out.
+    pub(super) fn divided_by(self, instances: NonZeroU32) -> Self {
+        let requests = self.requests.get().div_ceil(instances.get());
+        Self { requests: NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN), ..self }
+    }
+}
+
 /// A bucket as it stood when it was charged.
 ///
 /// The window slides by weighing: of the previous fixed window's hits, as many count as its part

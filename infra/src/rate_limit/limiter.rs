@@ -40,6 +40,8 @@ pub enum Verdict {
 pub struct RateLimiter {
     scope: Scope,
     settings: RateLimitSettings,
+    /// This process's part of the quota.
+    share: Quota,
     local: Cache<BucketKey, Arc<LocalBucket>>,
     shared: SharedBuckets,
     policy_header: HeaderValue,
@@ -63,6 +65,7 @@ impl RateLimiter {
         Self {
             scope,
             settings,
+            share: quota.divided_by(settings.instances),
             local: Cache::builder()
                 .max_capacity(MAX_LOCAL_BUCKETS)
                 .time_to_idle(2 * quota.window)
@@ -97,42 +100,25 @@ impl RateLimiter {
 
     async fn decide(&self, key: &BucketKey, bucket: &LocalBucket) -> Verdict {
         let quota = self.settings.quota;
-        let now = Instant::now();
-        if let Some(refusal) = bucket.refusal(now) {
-            return refusal;
-        }
-        let governed = bucket.govern(NonZeroU32::MIN, quota);
-        if let Verdict::Refused { .. } = governed {
-            return governed;
-        }
-        if let Some(admitted) = bucket.spend(now) {
-            return admitted;
+        let known = |now| bucket.refusal(now).or_else(|| bucket.spend(now));
+        if let Some(verdict) = known(Instant::now()) {
+            return verdict;
         }
 
         let _charging = bucket.charging.lock().await;
         let now = Instant::now();
         // Whoever held the lock before may have brought a lot, or a refusal.
-        if let Some(verdict) = bucket.refusal(now).or_else(|| bucket.spend(now)) {
+        if let Some(verdict) = known(now) {
             return verdict;
         }
         match self.shared.take(key, self.settings.lot.get()).await {
             Some(lot) => bucket.receive(lot, quota, now),
-            None => match NonZeroU32::new(self.settings.instances.get() - 1) {
-                None => governed,
-                Some(rest_of_weight) => match bucket.govern(rest_of_weight, quota) {
-                    Verdict::Admitted { remaining, resets_after } => {
-                        let share = self.settings.instances;
-                        let cells = remaining.saturating_mul(rest_of_weight.get());
-                        Verdict::Admitted { remaining: cells / share, resets_after }
-                    }
-                    refused @ Verdict::Refused { .. } => refused,
-                },
-            },
+            None => bucket.govern(self.share),
         }
     }
 
     fn new_bucket(&self) -> Arc<LocalBucket> {
-        Arc::new(LocalBucket::new(self.settings.quota))
+        Arc::new(LocalBucket::new(self.share))
     }
 
     /// One event for each crossed threshold; the requests beyond it are only counted.

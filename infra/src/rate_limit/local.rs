@@ -1,8 +1,8 @@
-//! What this process knows of one bucket: its governor, and the lot it is spending.
+//! What this process knows of one bucket: the lot it is spending, the refusal that still holds, and
+//! a governor for when Redis is away.
 
 use std::{
     fmt,
-    num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -52,10 +52,10 @@ struct Refusal {
 }
 
 impl LocalBucket {
-    pub(super) fn new(quota: Quota) -> Self {
-        let per_window = governor::Quota::with_period(quota.window / quota.requests.get())
+    pub(super) fn new(share: Quota) -> Self {
+        let per_window = governor::Quota::with_period(share.window / share.requests.get())
             .expect("a quota allows less than a request a nanosecond")
-            .allow_burst(quota.requests);
+            .allow_burst(share.requests);
         Self {
             governor: governor::RateLimiter::direct(per_window).with_middleware(),
             lease: Mutex::default(),
@@ -69,20 +69,16 @@ impl LocalBucket {
         Some(Verdict::Refused { retry_after: refusal.until.saturating_duration_since(now) })
     }
 
-    /// Asks the governor for `weight` of its cells: one, or more when this process has only a
-    /// share of the quota.
-    pub(super) fn govern(&self, weight: NonZeroU32, quota: Quota) -> Verdict {
-        match self.governor.check_n(weight) {
-            Ok(Ok(state)) => Verdict::Admitted {
-                remaining: state.remaining_burst_capacity() / weight,
-                resets_after: quota.window,
+    /// What the governor says: all there is while Redis is away.
+    pub(super) fn govern(&self, share: Quota) -> Verdict {
+        match self.governor.check() {
+            Ok(state) => Verdict::Admitted {
+                remaining: state.remaining_burst_capacity(),
+                resets_after: share.window,
             },
-            Ok(Err(not_until)) => {
-                let wait = not_until.wait_time_from(DefaultClock::default().now());
-                Verdict::Refused { retry_after: wait }
-            }
-            // More than the whole quota: nothing is left of this process's share.
-            Err(_) => Verdict::Refused { retry_after: quota.window },
+            Err(not_until) => Verdict::Refused {
+                retry_after: not_until.wait_time_from(DefaultClock::default().now()),
+            },
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpResponse,
+    Error,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::header::{HeaderMap, HeaderName, HeaderValue},
@@ -40,8 +40,7 @@ pub async fn enforce<B: MessageBody + 'static>(
         Verdict::Refused { retry_after } => {
             let refusal = refusal(&limiter, retry_after);
             // Not as an Err: what wraps this adds the request's id and logs it like any response.
-            let response = HttpResponse::from_error(refusal);
-            Ok(request.into_response(response).map_into_right_body())
+            Ok(request.error_response(refusal).map_into_right_body())
         }
     }
 }

@@ -22,7 +22,7 @@ use query_api::{
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, MySqlConnection, MySqlPool};
 
-use crate::{client::Client, sample::Sample};
+use crate::{client::Client, sample::Sample, topic};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -92,6 +92,11 @@ impl Bed {
         kafka::ensure_topics(&client, &self.topics, &TopicSettings::default())
             .await
             .expect("topics are made");
+        // A new topic's partitions have no leader for a moment.
+        until("the topic can be read", async || {
+            topic::try_read_all(self, &self.topics.stream_tokens).await.is_ok()
+        })
+        .await;
     }
 
     /// Started, and with a catalog that has been read.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use marquee_domain::{
     MovieId, StreamSourceId,
-    values::{SealedUrl, StreamUrl},
+    values::{SealedUrl, Slug, StreamUrl, Title},
 };
 use marquee_infra::{clock, sealing::Sealer};
 use sqlx::{MySqlConnection, types::Json};
@@ -35,6 +35,10 @@ pub struct Source {
     pub validation_status: &'static str,
 }
 
+fn slug(title: &str) -> Slug {
+    Slug::from_title(&Title::parse(title).expect("a title"))
+}
+
 impl Sample {
     /// VISIBLE, available for an hour yet, and playable.
     pub fn new(title: &str) -> Self {
@@ -43,7 +47,7 @@ impl Sample {
         Self {
             movie_id,
             title: title.to_owned(),
-            slug: format!("{}-{movie_id}", title.to_lowercase().replace(' ', "-")),
+            slug: format!("{}-{movie_id}", slug(title)),
             genres: vec!["Drama"],
             languages: vec!["en"],
             start: now - TimeDelta::hours(1),
@@ -101,7 +105,7 @@ impl Sample {
         .execute(&mut *connection)
         .await?;
         if let Some(source) = &self.source {
-            let sealed = self.seal(source, sealer).await;
+            let stream_url = self.seal(source, sealer).await;
             sqlx::query(
                 "INSERT INTO catalog_stream_sources (stream_source_id, movie_id, ordinal,
                      stream_url, quality_tag, drm_required, is_primary, last_validated_at,
@@ -110,7 +114,7 @@ impl Sample {
             )
             .bind(source.stream_source_id.to_string())
             .bind(&id)
-            .bind(sealed.as_str())
+            .bind(stream_url.as_str())
             .bind(source.primary)
             .bind(self.start)
             .bind(source.validation_status)

@@ -6,6 +6,7 @@ use marquee_infra::kafka::{ClientSettings, CloudEvent};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
+    error::KafkaResult,
 };
 use serde_json::Value;
 
@@ -21,30 +22,31 @@ pub struct Record {
 
 /// All that is in the topic now.
 pub async fn read_all(bed: &Bed, topic: &str) -> Vec<Record> {
+    try_read_all(bed, topic).await.expect("Kafka is up")
+}
+
+pub async fn try_read_all(bed: &Bed, topic: &str) -> KafkaResult<Vec<Record>> {
     let config = ClientSettings::new(&bed.settings.kafka.brokers, "test").client_config();
     let topic = topic.to_owned();
     tokio::task::spawn_blocking(move || read(config, &topic)).await.expect("no panic")
 }
 
-fn read(mut config: rdkafka::ClientConfig, topic: &str) -> Vec<Record> {
+fn read(mut config: rdkafka::ClientConfig, topic: &str) -> KafkaResult<Vec<Record>> {
     config.set("group.id", "unused").set("enable.auto.commit", "false");
-    let consumer: BaseConsumer = config.create().expect("a consumer");
-    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("Kafka is up");
+    let consumer: BaseConsumer = config.create()?;
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
     let partitions = metadata.topics()[0].partitions();
     let mut assignment = TopicPartitionList::new();
     let mut expected = 0;
     for partition in partitions {
-        let (low, high) =
-            consumer.fetch_watermarks(topic, partition.id(), TIMEOUT).expect("watermarks");
+        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), TIMEOUT)?;
         expected += usize::try_from(high - low).expect("high is not below low");
-        assignment
-            .add_partition_offset(topic, partition.id(), Offset::Beginning)
-            .expect("a partition");
+        assignment.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
-    consumer.assign(&assignment).expect("it is assigned");
+    consumer.assign(&assignment)?;
     let mut records = Vec::new();
     while records.len() < expected {
-        let message = consumer.poll(TIMEOUT).expect("a record in time").expect("a record");
+        let message = consumer.poll(TIMEOUT).expect("a record in time")?;
         records.push(Record {
             key: String::from_utf8(message.key().expect("a key").to_vec()).expect("text"),
             event: CloudEvent::from_headers(message.headers().expect("headers"))
@@ -52,5 +54,5 @@ fn read(mut config: rdkafka::ClientConfig, topic: &str) -> Vec<Record> {
             payload: serde_json::from_slice(message.payload().expect("a value")).expect("JSON"),
         });
     }
-    records
+    Ok(records)
 }
