@@ -17,7 +17,7 @@ use crate::{
     database::Database,
     edge::{Edge, free_port, run},
     jwt, redis,
-    servers::{binaries, servers},
+    servers::{binaries, program, servers},
     service::Service,
     topic,
 };
@@ -199,7 +199,7 @@ fn clean_up(database: &Database, prefix: &str) {
 
 async fn migrate(environment: Vec<(String, String)>) {
     let migrated = tokio::task::spawn_blocking(move || {
-        run(Command::new(binaries().join("projector")).arg("migrate").envs(environment))
+        run(Command::new(program("projector")).arg("migrate").envs(environment))
     });
     migrated.await.expect("the migrations succeed");
 }

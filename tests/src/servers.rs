@@ -1,7 +1,7 @@
 //! Where the servers of profile `test` are, and its secrets: what `infra/local/stack env --profile test` prints.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     sync::LazyLock,
 };
@@ -56,6 +56,26 @@ pub fn binaries() -> PathBuf {
         folder = folder.parent().expect("deps is in the profile's folder");
     }
     folder.to_owned()
+}
+
+/// The built program of that name: as new as its sources, for tests of yesterday's code show nothing.
+///
+/// # Panics
+/// When it is missing or older, with what to do about it.
+pub fn program(name: &str) -> PathBuf {
+    const REMEDY: &str = "run `make test`, or `infra/local/cargo build --workspace --bins` first";
+    let file = binaries().join(name);
+    let changed = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let built = changed(&file).unwrap_or_else(|| panic!("{} is missing: {REMEDY}", file.display()));
+    // cargo's note of what the program was made of: "program: source source ...".
+    let note = fs::read_to_string(file.with_extension("d")).unwrap_or_default();
+    let (_, sources) = note.split_once(": ").unwrap_or_default();
+    for source in sources.replace("\\ ", "\0").split_whitespace() {
+        let source = source.replace('\0', " ");
+        let is_newer = changed(Path::new(&source)).is_none_or(|changed| changed > built);
+        assert!(!is_newer, "{name} is older than {source}: {REMEDY}");
+    }
+    file
 }
 
 /// The command of that name: on the PATH, or among the tools that the local stack has fetched.

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     client::{Api, http},
-    servers::binaries,
+    servers::program,
     wait::until,
 };
 
@@ -96,7 +96,7 @@ impl Service {
         let mut state = self.state();
         assert!(state.child.is_none(), "{} runs already", self.name);
         let log = open_log(&self.log);
-        let child = Command::new(binaries().join(self.name))
+        let child = Command::new(program(self.name))
             .envs(&state.environment)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file can be opened twice"))

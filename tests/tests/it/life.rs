@@ -148,8 +148,7 @@ fn tampered(token: &str) -> Vec<String> {
     let mut tampered = vec![
         token[..token.len() - 1].to_owned(),
         format!("{token}0"),
-        token.to_uppercase(),
-        token.replace("hdnts=", ""),
+        token.to_uppercase().replace("HDNTS=", "hdnts="),
         format!("{token}~{}", fields[fields.len() - 2]),
         token.replacen('~', "%7E", 1),
     ];
