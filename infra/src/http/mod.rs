@@ -18,7 +18,7 @@ pub use code::ProblemCode;
 pub use consistency::ConsistencyToken;
 pub use fields::Fields;
 pub use health::{Check, Health};
-pub use observe::{RequestId, observe};
+pub use observe::{Quiet, RequestId, observe};
 pub use openapi::{BearerToken, CommonProblems, ProblemBody, configure_openapi};
 pub use problem::{FieldError, Problem};
 pub use server::{HttpSettings, bind, serve, shutdown_signal};

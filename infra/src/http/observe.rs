@@ -47,6 +47,10 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// In a request's extensions: its canonical line is at `DEBUG`. For what is asked too often to be news.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet;
+
 /// Wraps every request: `App::new().wrap(from_fn(observe))`. Outermost.
 pub async fn observe<B: MessageBody + 'static>(
     request: ServiceRequest,
@@ -60,6 +64,7 @@ pub async fn observe<B: MessageBody + 'static>(
     let response = next.call(request).await?;
 
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let quiet = response.request().extensions().contains::<Quiet>();
     let user = response.request().extensions().get::<Principal>().map(Principal::user_id);
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     let code = problem.map(|problem| problem.code().as_str());
@@ -96,6 +101,8 @@ pub async fn observe<B: MessageBody + 'static>(
     let user = user.map(tracing::field::display);
     if status >= 500 {
         tracing::error!(%method, route, status, duration_ms, request_id = %id, user, code, cause, "request");
+    } else if quiet {
+        tracing::debug!(%method, route, status, duration_ms, request_id = %id, user, code, cause, "request");
     } else {
         tracing::info!(%method, route, status, duration_ms, request_id = %id, user, code, cause, "request");
     }
