@@ -21,9 +21,9 @@ pub async fn describe() -> anyhow::Result<String> {
          MySQL {version} (innodb_flush_log_at_trx_commit={}, log_bin={}, sync_binlog={}), {}",
         marquee_infra::clock::now().format("%Y-%m-%d %H:%M UTC"),
         value_of("/proc/cpuinfo", "model name"),
-        value_of("/proc/meminfo", "MemTotal"),
+        memory(),
         read("/proc/sys/kernel/osrelease"),
-        read("/proc/loadavg"),
+        read("/proc/loadavg").rsplitn(3, ' ').last().unwrap_or_default(),
         flag("flush")?,
         flag("log_bin")?,
         flag("sync_binlog")?,
@@ -33,10 +33,17 @@ pub async fn describe() -> anyhow::Result<String> {
 
 /// nginx tells its version on stderr.
 fn nginx_version() -> String {
-    Command::new("nginx").arg("-v").output().map_or_else(
+    let fetched = servers().tools.join("nginx");
+    let nginx = if fetched.is_file() { fetched } else { "nginx".into() };
+    Command::new(nginx).arg("-v").output().map_or_else(
         |_| "nginx of unknown version".to_owned(),
         |output| String::from_utf8_lossy(&output.stderr).trim().replace(" version: ", " "),
     )
+}
+
+fn memory() -> String {
+    let kilobytes = value_of("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse::<u64>();
+    kilobytes.map_or_else(|_| "unknown".to_owned(), |kilobytes| format!("{} GiB", kilobytes >> 20))
 }
 
 fn read(path: &str) -> String {

@@ -75,7 +75,7 @@ impl Arguments {
 }
 
 /// No rate limit gets in the way, but each is asked about every request.
-const QUOTA: &str = "1000000000";
+const QUOTA: &str = "100000000";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -1,10 +1,5 @@
 //! The movies that the benchmark creates.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
 use marquee_infra::clock;
 use marquee_tests::servers::servers;
 use serde_json::{Value, json};
@@ -14,7 +9,7 @@ const STARTS_IN: chrono::TimeDelta = chrono::TimeDelta::days(1);
 const RUNS_FOR: chrono::TimeDelta = chrono::TimeDelta::days(365);
 
 /// A film of ordinary size, with a title of its own, without streams and captions.
-pub fn plain(number: u64) -> Value {
+pub fn plain(number: &str) -> Value {
     let start = clock::now() + STARTS_IN;
     json!({
         "title": format!("The Lighthouse Keeper's Last Winter {number}"),
@@ -29,7 +24,7 @@ pub fn plain(number: u64) -> Value {
 }
 
 /// A film that viewers can see and play from `start` on. Its stream and captions are those of the edge.
-pub fn playable(number: u64, start: chrono::DateTime<chrono::Utc>) -> Value {
+pub fn playable(number: &str, start: chrono::DateTime<chrono::Utc>) -> Value {
     let edge = &servers().edge_url;
     let mut movie = plain(number);
     movie["duration_minutes"] = json!(1);
@@ -46,14 +41,4 @@ pub fn playable(number: u64, start: chrono::DateTime<chrono::Utc>) -> Value {
           "format": "TTML", "is_default": false },
     ]);
     movie
-}
-
-/// Numbers for titles that no two movies of a run share.
-#[derive(Debug, Clone, Default)]
-pub struct Numbers(Arc<AtomicU64>);
-
-impl Numbers {
-    pub fn next(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
-    }
 }

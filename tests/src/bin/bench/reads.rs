@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     client::{self, Connection},
     load::Load,
-    movies::{self, Numbers},
+    movies,
     report::{self, Report},
     rounds::{Plan, compare},
 };
@@ -81,11 +81,10 @@ async fn fill_catalog(marquee: &Marquee, movie_count: usize) -> anyhow::Result<S
     marquee.command_api.start_ready().await;
     let address: SocketAddr = marquee.command_api.address().parse()?;
     let token = jwt::with_scope("catalog:write");
-    let numbers = Numbers::default();
     let start = clock::now() + BEGINS_AFTER;
     let slugs: Vec<String> = stream::iter(0..movie_count)
-        .map(|_| {
-            let movie = movies::playable(numbers.next(), start).to_string();
+        .map(|number| {
+            let movie = movies::playable(&number.to_string(), start).to_string();
             let request = client::post(address, "/v1/movies", &token, &movie);
             async move {
                 let mut connection = Connection::open(address).await?;
