@@ -3,6 +3,7 @@
 #   /media/sample/     the sample: one minute, two variants, plays
 #   /media/feature/    two hours: the same segments again and again, plays
 #   /media/films/NAME/ one for each film of the sample catalog (../catalog.ndjson), as long as the film
+#   /media/runtime/MINUTES/  for a film of each running time of 1 to 240 minutes, plays
 #   /media/encrypted/  AES-128 with its key beside it, plays
 #   /media/drm/        says it is protected by Widevine and FairPlay; for probes, does not play
 #   /media/live/       no end yet
@@ -33,6 +34,7 @@ make_media() {
   cp -r "$LOCAL_DIR/media/sample" "$sample"
   make_film "$sample" "$out/feature" 120
   make_films "$sample" "$out/films"
+  make_runtimes "$sample" "$out/runtime"
   make_encrypted "$sample" "$out/encrypted"
   make_drm "$sample" "$out/drm"
   make_live "$sample" "$out/live"
@@ -74,6 +76,27 @@ make_films() {
   while read -r name minutes; do
     make_film "$sample" "$out/$name" "$minutes"
   done < <(jq -r '"\(.media) \(.duration_minutes)"' "$LOCAL_DIR/catalog.ndjson")
+}
+
+# For catalogs from elsewhere: a film of each running time. The segments are the sample's, by a link to it in the film's
+# own directory. As each playlist is the one before and a minute more, all are made in one go.
+make_runtimes() {
+  local sample=$1 out=$2 longest=240 minutes variant master once body
+  master=$(<"$sample/master.m3u8")
+  mkdir "$out"
+  (cd "$out" && seq "$longest" | sed 's|.*|&/180p &/360p|' | xargs mkdir -p)
+  for ((minutes = 1; minutes <= longest; minutes++)); do
+    printf '%s\n' "$master" >"$out/$minutes/master.m3u8"
+    ln -s ../../sample "$out/$minutes/sample"
+  done
+  for variant in 180p 360p; do
+    once=$(segments "$sample/$variant/index.m3u8" | sed "/^#/!s|^|../sample/$variant/|")
+    body=$(header "$sample/$variant/index.m3u8")$'\n'$once
+    for ((minutes = 1; minutes <= longest; minutes++)); do
+      printf '%s\n#EXT-X-ENDLIST\n' "$body" >"$out/$minutes/$variant/index.m3u8"
+      body+=$'\n#EXT-X-DISCONTINUITY\n'$once
+    done
+  done
 }
 
 # Without an explicit IV it is the segment's media sequence number (RFC 8216, section 5.2).
