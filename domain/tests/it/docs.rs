@@ -45,7 +45,8 @@ fn exists(reference: &[&str]) -> bool {
     sources(&folder.join("tests"), &mut files);
     files
         .iter()
-        .filter(|path| path.file_stem().is_some_and(|stem| stem == *module))
+        // The module may have become a folder of files.
+        .filter(|path| path.with_extension("").components().any(|part| part.as_os_str() == *module))
         .any(|path| fs::read_to_string(path).unwrap().contains(&format!("fn {name}(")))
 }
 
