@@ -81,10 +81,8 @@ impl Api {
 
     /// `path` may be a whole URL.
     pub fn request(&self, method: Method, path: &str) -> Request {
-        let url = match path.starts_with("http") {
-            true => path.to_owned(),
-            false => format!("{}{path}", self.base),
-        };
+        let base = if path.starts_with("http") { "" } else { &self.base };
+        let url = format!("{base}{path}");
         let shown = format!("{method} {url}");
         let mut builder = self.http.request(method, url);
         if let Some(token) = &self.token {

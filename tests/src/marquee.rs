@@ -85,51 +85,29 @@ impl Marquee {
         let prefix = format!("{name}.");
         let database = Database::create(&name).await;
 
-        let common = |mysql: Option<&str>, kafka: Option<&str>, redis: Option<&str>| {
-            let at = |proxy: Option<&str>, usual: &str| proxy.unwrap_or(usual).to_owned();
-            let redis = redis.map(|address| format!("redis://{address}/0"));
-            vec![
-                ("DATABASE_URL".to_owned(), database.url(mysql)),
-                ("KAFKA_BROKERS".to_owned(), at(kafka, &servers().kafka_brokers)),
-                ("REDIS_URL".to_owned(), at(redis.as_deref(), &servers().redis_url)),
-                ("MARQUEE_KAFKA_PREFIX".to_owned(), prefix.clone()),
-                ("MARQUEE_TOPICS_PREFIX".to_owned(), prefix.clone()),
-                ("MARQUEE_REDIS_KEY_PREFIX".to_owned(), prefix.clone()),
-                ("MARQUEE_RATE_LIMIT_KEY_PREFIX".to_owned(), prefix.clone()),
-                // All tests come from one address.
-                ("MARQUEE_RATE_LIMIT_VIEWER_READ_QUOTA".to_owned(), "1000000".to_owned()),
-                ("MARQUEE_RATE_LIMIT_ADMIN_MUTATION_QUOTA".to_owned(), "1000000".to_owned()),
-            ]
-        };
-        migrate(common(None, None, None)).await;
-
-        let Setup { mysql, kafka, redis, edge, settings } = setup;
-        let mut environment = common(mysql.as_deref(), kafka.as_deref(), redis.as_deref());
-        let mut query_api_only = Vec::new();
-        let mut allow = servers().probe_allow.clone();
-        let edge = edge.then(|| {
-            // The edge asks the query API, so both ports have to be known before either starts.
-            let (port, verify_port) = (free_port(), free_port());
-            query_api_only
-                .push(("MARQUEE_HTTP_BIND".to_owned(), format!("127.0.0.1:{verify_port}")));
-            allow = format!("{allow},127.0.0.0/8:{port}");
-            Edge::start(&folder.join("edge"), port, verify_port)
-        });
-        environment.push(("MARQUEE_PROBE_ALLOW".to_owned(), allow));
-        environment.extend(settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let service = |name, more: &[(String, String)]| {
-            Service::new(name, &folder, environment.iter().chain(more).cloned())
-        };
-        Self {
-            command_api: service("command-api", &[]),
-            projector: service("projector", &[]),
-            query_api: service("query-api", &query_api_only),
-            edge,
-            database,
+        // The edge asks the query API, so both ports have to be known before either starts.
+        let (edge_port, verify_port) = (free_port(), free_port());
+        let environment = environment(&setup, &database, &prefix, edge_port);
+        let service = |name| Service::new(name, &folder, environment.clone());
+        // From here on a failure leaves nothing behind.
+        let mut marquee = Self {
+            edge: None,
+            command_api: service("command-api"),
+            projector: service("projector"),
+            query_api: service("query-api"),
             topics: Topics::with_prefix(&prefix),
+            database,
             prefix,
-            folder,
+            folder: folder.clone(),
+        };
+        // Not through a proxy: the database is to be there, whatever the services find.
+        let direct = Setup::default();
+        migrate(common_environment(&direct, &marquee.database, &marquee.prefix)).await;
+        if setup.edge {
+            marquee.query_api.set("MARQUEE_HTTP_BIND", &format!("127.0.0.1:{verify_port}"));
+            marquee.edge = Some(Edge::start(&folder.join("edge"), edge_port, verify_port));
         }
+        marquee
     }
 
     /// # Panics
@@ -188,6 +166,45 @@ impl Drop for Marquee {
     }
 }
 
+/// Where the servers are, and what keeps this Marquee apart from others.
+fn common_environment(
+    setup: &Setup,
+    database: &Database,
+    prefix: &str,
+) -> Vec<(&'static str, String)> {
+    let kafka = setup.kafka.clone().unwrap_or_else(|| servers().kafka_brokers.clone());
+    let redis = setup.redis.as_ref().map(|address| format!("redis://{address}/0"));
+    vec![
+        ("DATABASE_URL", database.url(setup.mysql.as_deref())),
+        ("KAFKA_BROKERS", kafka),
+        ("REDIS_URL", redis.unwrap_or_else(|| servers().redis_url.clone())),
+        ("MARQUEE_KAFKA_PREFIX", prefix.to_owned()),
+        ("MARQUEE_TOPICS_PREFIX", prefix.to_owned()),
+        ("MARQUEE_REDIS_KEY_PREFIX", prefix.to_owned()),
+        ("MARQUEE_RATE_LIMIT_KEY_PREFIX", prefix.to_owned()),
+    ]
+}
+
+fn environment(
+    setup: &Setup,
+    database: &Database,
+    prefix: &str,
+    edge_port: u16,
+) -> Vec<(&'static str, String)> {
+    let mut environment = common_environment(setup, database, prefix);
+    let allow = format!("{},127.0.0.0/8:{edge_port}", servers().probe_allow);
+    environment.extend([
+        ("MARQUEE_PROBE_ALLOW", allow),
+        ("MARQUEE_HTTP_BIND", "127.0.0.1:0".to_owned()),
+        ("MARQUEE_HTTP_WORKERS", "2".to_owned()),
+        // All tests come from one address.
+        ("MARQUEE_RATE_LIMIT_VIEWER_READ_QUOTA", "1000000".to_owned()),
+        ("MARQUEE_RATE_LIMIT_ADMIN_MUTATION_QUOTA", "1000000".to_owned()),
+    ]);
+    environment.extend(setup.settings.iter().cloned());
+    environment
+}
+
 fn clean_up(database: &Database, prefix: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("there are threads and timers").block_on(async {
@@ -197,9 +214,10 @@ fn clean_up(database: &Database, prefix: &str) {
     });
 }
 
-async fn migrate(environment: Vec<(String, String)>) {
+async fn migrate(environment: Vec<(&'static str, String)>) {
+    let projector = program("projector");
     let migrated = tokio::task::spawn_blocking(move || {
-        run(Command::new(program("projector")).arg("migrate").envs(environment))
+        run(Command::new(projector).arg("migrate").envs(environment))
     });
     migrated.await.expect("the migrations succeed");
 }

@@ -58,11 +58,21 @@ pub fn binaries() -> PathBuf {
     folder.to_owned()
 }
 
-/// The built program of that name: as new as its sources, for tests of yesterday's code show nothing.
+/// The services' programs, which the tests start.
+const PROGRAMS: [&str; 3] = ["command-api", "projector", "query-api"];
+
+/// A service's program: as new as its sources, for tests of yesterday's code show nothing. It is looked at once, so
+/// that whoever edits while the tests run does not disturb them.
 ///
 /// # Panics
-/// When it is missing or older, with what to do about it.
+/// When one of them is missing or older, with what to do about it.
 pub fn program(name: &str) -> PathBuf {
+    static ARE_FRESH: LazyLock<()> = LazyLock::new(|| PROGRAMS.into_iter().for_each(assert_fresh));
+    LazyLock::force(&ARE_FRESH);
+    binaries().join(name)
+}
+
+fn assert_fresh(name: &str) {
     const REMEDY: &str = "run `make test`, or `infra/local/cargo build --workspace --bins` first";
     let file = binaries().join(name);
     let changed = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
@@ -75,7 +85,6 @@ pub fn program(name: &str) -> PathBuf {
         let is_newer = changed(Path::new(&source)).is_none_or(|changed| changed > built);
         assert!(!is_newer, "{name} is older than {source}: {REMEDY}");
     }
-    file
 }
 
 /// The command of that name: on the PATH, or among the tools that the local stack has fetched.

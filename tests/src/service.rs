@@ -37,17 +37,17 @@ impl Service {
     pub fn new(
         name: &'static str,
         folder: &Path,
-        environment: impl IntoIterator<Item = (String, String)>,
+        environment: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Self {
-        let mut environment: BTreeMap<_, _> = environment.into_iter().collect();
-        for (variable, value) in [("BIND", "127.0.0.1:0"), ("WORKERS", "2")] {
-            let variable = format!("MARQUEE_HTTP_{variable}");
-            environment.entry(variable).or_insert_with(|| value.to_owned());
-        }
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
         Self {
             name,
             log: folder.join(format!("{name}.log")),
-            state: Mutex::new(State { child: None, address: None, environment }),
+            state: Mutex::new(State {
+                child: None,
+                address: None,
+                environment: environment.collect(),
+            }),
         }
     }
 

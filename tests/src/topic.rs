@@ -10,6 +10,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
     message::Headers,
+    metadata::MetadataTopic,
 };
 
 use crate::{checker::TopicRecord, servers::servers, wait::DEADLINE};
@@ -69,7 +70,7 @@ fn read_all(topic: &str) -> Result<Vec<Record>, KafkaError> {
     let consumer = BaseConsumer::from_config_and_context(&config, QuietContext)?;
     let metadata = consumer.fetch_metadata(Some(topic), DEADLINE)?;
     let mut assignment = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+    for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
         assignment.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
     consumer.assign(&assignment)?;
@@ -112,7 +113,7 @@ pub async fn delete_topics(prefix: &str) -> Result<(), KafkaError> {
     let topics: Vec<&str> = metadata
         .topics()
         .iter()
-        .map(|topic| topic.name())
+        .map(MetadataTopic::name)
         .filter(|name| name.starts_with(prefix))
         .collect();
     if !topics.is_empty() {

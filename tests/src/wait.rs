@@ -31,8 +31,6 @@ where
 /// # Panics
 /// When it does not.
 pub async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, work).await {
-        Ok(result) => result,
-        Err(_) => panic!("did not end within {DEADLINE:?}: {what}"),
-    }
+    let result = tokio::time::timeout(DEADLINE, work).await;
+    result.unwrap_or_else(|elapsed| panic!("{elapsed} after {DEADLINE:?}: {what}"))
 }
