@@ -37,9 +37,9 @@ impl Service {
     pub fn new(
         name: &'static str,
         folder: &Path,
-        environment: impl IntoIterator<Item = (&'static str, String)>,
+        environment: impl IntoIterator<Item = (impl Into<String>, String)>,
     ) -> Self {
-        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let environment = environment.into_iter().map(|(name, value)| (name.into(), value));
         Self {
             name,
             log: folder.join(format!("{name}.log")),
