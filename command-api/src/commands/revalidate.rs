@@ -1,7 +1,8 @@
 //! Probing again what is attached already.
 
 use marquee_domain::{
-    CaptionTrackId, MovieCommand, MovieError, MovieId, StreamSourceId, movie::ValidationOutcome,
+    CaptionTrackId, MovieCommand, MovieError, MovieId, StreamSourceId,
+    movie::{Trigger, ValidationOutcome},
 };
 use marquee_infra::probing::ProbeError;
 
@@ -13,6 +14,7 @@ pub async fn revalidate_source(
     ingest: &Ingest,
     movie_id: MovieId,
     id: StreamSourceId,
+    trigger: Trigger,
 ) -> Result<MovieCommand, CommandError> {
     let loaded = commands.expect_listed(movie_id).await?;
     let source = loaded
@@ -26,7 +28,7 @@ pub async fn revalidate_source(
         .await
         .map_err(IngestError::Sealing)?;
     let outcome = outcome(ingest.prober().stream(&url).await)?;
-    Ok(MovieCommand::RecordStreamValidation(id, outcome))
+    Ok(MovieCommand::RecordStreamValidation(id, outcome, trigger))
 }
 
 /// The command that records what a caption track's URL gives now.
@@ -35,6 +37,7 @@ pub async fn revalidate_caption(
     ingest: &Ingest,
     movie_id: MovieId,
     id: CaptionTrackId,
+    trigger: Trigger,
 ) -> Result<MovieCommand, CommandError> {
     let loaded = commands.expect_listed(movie_id).await?;
     let track = loaded
@@ -43,7 +46,7 @@ pub async fn revalidate_caption(
         .and_then(|movie| movie.caption(id))
         .ok_or(MovieError::CaptionTrackNotFound(id))?;
     let outcome = outcome(ingest.prober().caption(&track.caption_url, track.format).await)?;
-    Ok(MovieCommand::RecordCaptionValidation(id, outcome))
+    Ok(MovieCommand::RecordCaptionValidation(id, outcome, trigger))
 }
 
 fn outcome<F>(probed: Result<F, ProbeError>) -> Result<ValidationOutcome<F>, CommandError> {

@@ -1,6 +1,7 @@
 //! `POST /v1/movies/{movie_id}/stream-sources/{stream_source_id}/validate`
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use marquee_domain::movie::Trigger;
 use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody, ProblemCode};
 
 use super::{
@@ -36,7 +37,7 @@ pub async fn handle(
         if let Some(done) = commands.replay(&request).await? {
             return Ok(done);
         }
-        let command = revalidate_source(&commands, &ingest, movie_id, id).await?;
+        let command = revalidate_source(&commands, &ingest, movie_id, id, Trigger::Request).await?;
         let ids = NewIds { stream_source_ids: vec![id], ..NewIds::default() };
         commands.execute(&request, movie_id, command, ids, 200).await
     })

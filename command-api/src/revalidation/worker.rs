@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use marquee_domain::{MovieError, MovieEvent, MovieId, UserId};
+use marquee_domain::{MovieError, MovieEvent, MovieId, UserId, movie::Trigger};
 use marquee_infra::{
     clock,
     event_log::{EventLogError, EventReader},
@@ -158,12 +158,14 @@ async fn validate(
     target: Target,
 ) -> Result<(), CommandError> {
     let (name, command) = match target {
-        Target::Source(id) => {
-            ("RevalidateStreamSource", revalidate_source(commands, ingest, movie_id, id).await?)
-        }
-        Target::Caption(id) => {
-            ("RevalidateCaptionTrack", revalidate_caption(commands, ingest, movie_id, id).await?)
-        }
+        Target::Source(id) => (
+            "RevalidateStreamSource",
+            revalidate_source(commands, ingest, movie_id, id, Trigger::Schedule).await?,
+        ),
+        Target::Caption(id) => (
+            "RevalidateCaptionTrack",
+            revalidate_caption(commands, ingest, movie_id, id, Trigger::Schedule).await?,
+        ),
     };
     let request = CommandRequest {
         command: name,

@@ -17,13 +17,13 @@ pub enum MovieCommand {
     SetVisibility(Visibility),
     Remove,
     AttachStreamSource(Box<NewStreamSource>),
-    RecordStreamValidation(StreamSourceId, ValidationOutcome<StreamProbe>),
+    RecordStreamValidation(StreamSourceId, ValidationOutcome<StreamProbe>, Trigger),
     PromoteStreamSource(StreamSourceId),
     DetachStreamSource(StreamSourceId),
     AddCaptionTrack(Box<NewCaptionTrack>),
     /// Keeps the track's id and whether it is the default, unless `is_default` is true.
     ReplaceCaptionTrack(Box<NewCaptionTrack>),
-    RecordCaptionValidation(CaptionTrackId, ValidationOutcome<CaptionFacts>),
+    RecordCaptionValidation(CaptionTrackId, ValidationOutcome<CaptionFacts>, Trigger),
     SetDefaultCaption(CaptionTrackId),
     RemoveCaptionTrack(CaptionTrackId),
 }
@@ -76,6 +76,15 @@ pub struct NewCaptionTrack {
     /// The first track is the default whatever this says.
     pub is_default: bool,
     pub facts: CaptionFacts,
+}
+
+/// Why something attached was probed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// Somebody asked: the answer is recorded, whatever it is.
+    Request,
+    /// It was due: only news is recorded, or a large catalog's log would fill with nothing.
+    Schedule,
 }
 
 /// How a later probe of something already attached ended.

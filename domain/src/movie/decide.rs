@@ -2,7 +2,8 @@
 
 use super::{
     Context, CreateMovie, ListedMovie, Movie, MovieCommand, MovieError, MovieEvent,
-    NewCaptionTrack, NewStreamSource, RevisePatch, Stamp, Unmet, ValidationOutcome, evolve::evolve,
+    NewCaptionTrack, NewStreamSource, RevisePatch, Stamp, Trigger, Unmet, ValidationOutcome,
+    evolve::evolve,
 };
 use crate::{
     ids::{CaptionTrackId, StreamSourceId},
@@ -36,15 +37,15 @@ pub fn decide(movie: &Movie, command: MovieCommand, context: &Context) -> Decisi
         MovieCommand::SetVisibility(visibility) => decide_visibility(movie, visibility, stamp),
         MovieCommand::Remove => Ok(vec![MovieEvent::MovieRemoved { stamp }]),
         MovieCommand::AttachStreamSource(new) => decide_attach(movie, *new, stamp),
-        MovieCommand::RecordStreamValidation(id, outcome) => {
-            decide_stream_validation(movie, id, outcome, stamp)
+        MovieCommand::RecordStreamValidation(id, outcome, trigger) => {
+            decide_stream_validation(movie, id, outcome, trigger, stamp)
         }
         MovieCommand::PromoteStreamSource(id) => decide_promote(movie, id, stamp),
         MovieCommand::DetachStreamSource(id) => decide_detach(movie, id, stamp),
         MovieCommand::AddCaptionTrack(new) => decide_add_caption(movie, *new, stamp),
         MovieCommand::ReplaceCaptionTrack(new) => decide_replace_caption(movie, *new, stamp),
-        MovieCommand::RecordCaptionValidation(id, outcome) => {
-            decide_caption_validation(movie, id, outcome, stamp)
+        MovieCommand::RecordCaptionValidation(id, outcome, trigger) => {
+            decide_caption_validation(movie, id, outcome, trigger, stamp)
         }
         MovieCommand::SetDefaultCaption(id) => decide_default_caption(movie, id, stamp),
         MovieCommand::RemoveCaptionTrack(id) => decide_remove_caption(movie, id, stamp),
@@ -193,6 +194,7 @@ fn decide_stream_validation(
     movie: &ListedMovie,
     id: StreamSourceId,
     outcome: ValidationOutcome<StreamProbe>,
+    trigger: Trigger,
     stamp: Stamp,
 ) -> Decision {
     let source = movie.source(id).ok_or(MovieError::StreamSourceNotFound(id))?;
@@ -204,7 +206,8 @@ fn decide_stream_validation(
         }
     };
     let validation_status = status_of(failed_rule.as_ref());
-    let news = validation_status != source.validation_status
+    let news = trigger == Trigger::Request
+        || validation_status != source.validation_status
         || facts.as_ref().is_some_and(|facts| *facts != source.facts);
     if !news {
         return Ok(Vec::new());
@@ -305,6 +308,7 @@ fn decide_caption_validation(
     movie: &ListedMovie,
     id: CaptionTrackId,
     outcome: ValidationOutcome<CaptionFacts>,
+    trigger: Trigger,
     stamp: Stamp,
 ) -> Decision {
     let track = movie.caption(id).ok_or(MovieError::CaptionTrackNotFound(id))?;
@@ -313,7 +317,8 @@ fn decide_caption_validation(
         ValidationOutcome::Read(facts) => (None, Some(facts)),
     };
     let validation_status = status_of(failed_rule.as_ref());
-    let news = validation_status != track.validation_status
+    let news = trigger == Trigger::Request
+        || validation_status != track.validation_status
         || facts.as_ref().is_some_and(|facts| *facts != track.facts);
     if !news {
         return Ok(Vec::new());

@@ -10,7 +10,8 @@ pub mod evolve;
 mod state;
 
 pub use command::{
-    CreateMovie, MovieCommand, NewCaptionTrack, NewStreamSource, RevisePatch, ValidationOutcome,
+    CreateMovie, MovieCommand, NewCaptionTrack, NewStreamSource, RevisePatch, Trigger,
+    ValidationOutcome,
 };
 pub use error::{MovieError, Unmet};
 pub use event::{MovieEvent, Stamp};

@@ -2,7 +2,7 @@
 
 use marquee_domain::{
     MovieCommand, MovieError, MovieEvent,
-    movie::{NewCaptionTrack, ValidationOutcome, decide::MAX_CAPTION_TRACKS},
+    movie::{NewCaptionTrack, Trigger, ValidationOutcome, decide::MAX_CAPTION_TRACKS},
     values::{CaptionFacts, CaptionFormat, ValidationStatus},
 };
 
@@ -16,7 +16,7 @@ fn replace(track: NewCaptionTrack) -> MovieCommand {
 }
 
 fn record(n: u128, outcome: ValidationOutcome<CaptionFacts>) -> MovieCommand {
-    MovieCommand::RecordCaptionValidation(caption_id(n), outcome)
+    MovieCommand::RecordCaptionValidation(caption_id(n), outcome, Trigger::Schedule)
 }
 
 fn make_default(n: u128) -> MovieCommand {
@@ -182,10 +182,18 @@ fn a_replacement_cannot_take_anothers_language() {
 // -- validate
 
 #[test]
-fn a_probe_that_finds_what_is_known_appends_nothing() {
+fn a_scheduled_probe_that_finds_what_is_known_appends_nothing() {
     given(visible())
         .when(record(1, ValidationOutcome::Read(caption_facts())))
         .then_expect_events(vec![]);
+}
+
+#[test]
+fn a_probe_that_was_asked_for_is_recorded_whatever_it_finds() {
+    let outcome = ValidationOutcome::Read(caption_facts());
+    given(visible())
+        .when(MovieCommand::RecordCaptionValidation(caption_id(1), outcome, Trigger::Request))
+        .then_expect_events(vec![validated(1, None, Some(caption_facts()))]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use cqrs_es::{Aggregate, DomainEvent};
 use marquee_domain::{
     Movie, MovieCommand, MovieError, MovieEvent,
-    movie::{RevisePatch, ValidationOutcome},
+    movie::{RevisePatch, Trigger, ValidationOutcome},
     values::{Slug, Visibility},
 };
 
@@ -24,7 +24,7 @@ fn everything_but_create() -> Vec<MovieCommand> {
         MovieCommand::SetVisibility(Visibility::Hidden),
         MovieCommand::Remove,
         attach(source(3)),
-        MovieCommand::RecordStreamValidation(source_id(1), failed("unreachable")),
+        MovieCommand::RecordStreamValidation(source_id(1), failed("unreachable"), Trigger::Request),
         MovieCommand::PromoteStreamSource(source_id(2)),
         MovieCommand::DetachStreamSource(source_id(2)),
         add(caption(3, "fr")),
@@ -32,6 +32,7 @@ fn everything_but_create() -> Vec<MovieCommand> {
         MovieCommand::RecordCaptionValidation(
             caption_id(1),
             ValidationOutcome::Read(caption_facts()),
+            Trigger::Request,
         ),
         MovieCommand::SetDefaultCaption(caption_id(2)),
         MovieCommand::RemoveCaptionTrack(caption_id(2)),

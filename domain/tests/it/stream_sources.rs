@@ -2,7 +2,7 @@
 
 use marquee_domain::{
     MovieCommand, MovieError, MovieEvent,
-    movie::{NewStreamSource, Unmet, ValidationOutcome, decide::MAX_STREAM_SOURCES},
+    movie::{NewStreamSource, Trigger, Unmet, ValidationOutcome, decide::MAX_STREAM_SOURCES},
     values::{Encryption, StreamFacts, StreamProbe, ValidationStatus},
 };
 
@@ -12,7 +12,7 @@ use crate::given::{
 };
 
 fn record(n: u128, outcome: ValidationOutcome<StreamProbe>) -> MovieCommand {
-    MovieCommand::RecordStreamValidation(source_id(n), outcome)
+    MovieCommand::RecordStreamValidation(source_id(n), outcome, Trigger::Schedule)
 }
 
 fn promote(n: u128) -> MovieCommand {
@@ -148,8 +148,16 @@ fn a_source_attached_again_appends_nothing() {
 // -- validate
 
 #[test]
-fn a_probe_that_finds_what_is_known_appends_nothing() {
+fn a_scheduled_probe_that_finds_what_is_known_appends_nothing() {
     given(visible()).when(record(1, ValidationOutcome::Read(probe()))).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_probe_that_was_asked_for_is_recorded_whatever_it_finds() {
+    let outcome = ValidationOutcome::Read(probe());
+    given(visible())
+        .when(MovieCommand::RecordStreamValidation(source_id(1), outcome, Trigger::Request))
+        .then_expect_events(vec![read(1, None, stream_facts())]);
 }
 
 #[test]

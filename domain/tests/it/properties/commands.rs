@@ -2,7 +2,9 @@
 
 use marquee_domain::{
     Context, MovieCommand, UserId,
-    movie::{CreateMovie, NewCaptionTrack, NewStreamSource, RevisePatch, ValidationOutcome},
+    movie::{
+        CreateMovie, NewCaptionTrack, NewStreamSource, RevisePatch, Trigger, ValidationOutcome,
+    },
     values::{
         AvailabilityWindow, CaptionFacts, CaptionFormat, DurationMinutes, Encryption, Genres,
         PosterUrl, StreamProbe, Synopsis, Title, Visibility,
@@ -51,14 +53,16 @@ pub fn command() -> impl Strategy<Value = MovieCommand> {
         8 => visibility().prop_map(MovieCommand::SetVisibility),
         1 => Just(MovieCommand::Remove),
         8 => stream_source().prop_map(given::attach),
-        6 => (source.clone(), outcome(probe()))
-            .prop_map(|(id, outcome)| MovieCommand::RecordStreamValidation(id, outcome)),
+        6 => (source.clone(), outcome(probe()), trigger()).prop_map(|(id, outcome, trigger)| {
+            MovieCommand::RecordStreamValidation(id, outcome, trigger)
+        }),
         4 => source.clone().prop_map(MovieCommand::PromoteStreamSource),
         4 => source.prop_map(MovieCommand::DetachStreamSource),
         8 => caption_track().prop_map(given::add),
         4 => caption_track().prop_map(|new| MovieCommand::ReplaceCaptionTrack(Box::new(new))),
-        4 => (track.clone(), outcome(caption_facts()))
-            .prop_map(|(id, outcome)| MovieCommand::RecordCaptionValidation(id, outcome)),
+        4 => (track.clone(), outcome(caption_facts()), trigger()).prop_map(|(id, outcome, trigger)| {
+            MovieCommand::RecordCaptionValidation(id, outcome, trigger)
+        }),
         4 => track.clone().prop_map(MovieCommand::SetDefaultCaption),
         4 => track.prop_map(MovieCommand::RemoveCaptionTrack),
     ]
@@ -194,4 +198,8 @@ fn visibility() -> impl Strategy<Value = Visibility> {
 
 fn past_window() -> impl Strategy<Value = AvailabilityWindow> {
     Just(AvailabilityWindow::new(instant("2020-01-01T00:00:00Z"), window().end()).unwrap())
+}
+
+fn trigger() -> impl Strategy<Value = Trigger> {
+    prop_oneof![Just(Trigger::Request), Just(Trigger::Schedule)]
 }

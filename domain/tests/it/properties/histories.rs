@@ -1,6 +1,6 @@
 //! Random lives of a movie, decided step by step.
 
-use marquee_domain::{Movie, MovieCommand, MovieError, MovieEvent, decide, evolve};
+use marquee_domain::{Movie, MovieCommand, MovieError, MovieEvent, decide, evolve, movie::Trigger};
 use proptest::prelude::*;
 
 use super::{
@@ -38,14 +38,16 @@ fn sets(command: &MovieCommand) -> bool {
         MovieCommand::Revise(_)
         | MovieCommand::SetVisibility(_)
         | MovieCommand::AttachStreamSource(_)
-        | MovieCommand::RecordStreamValidation(..)
+        | MovieCommand::RecordStreamValidation(_, _, Trigger::Schedule)
         | MovieCommand::PromoteStreamSource(_)
         | MovieCommand::AddCaptionTrack(_)
         | MovieCommand::ReplaceCaptionTrack(_)
-        | MovieCommand::RecordCaptionValidation(..)
+        | MovieCommand::RecordCaptionValidation(_, _, Trigger::Schedule)
         | MovieCommand::SetDefaultCaption(_) => true,
         MovieCommand::Create(_)
         | MovieCommand::Remove
+        | MovieCommand::RecordStreamValidation(_, _, Trigger::Request)
+        | MovieCommand::RecordCaptionValidation(_, _, Trigger::Request)
         | MovieCommand::DetachStreamSource(_)
         | MovieCommand::RemoveCaptionTrack(_) => false,
     }
