@@ -67,24 +67,31 @@ const PROGRAMS: [&str; 3] = ["command-api", "projector", "query-api"];
 /// # Panics
 /// When one of them is missing or older, with what to do about it.
 pub fn program(name: &str) -> PathBuf {
-    static ARE_FRESH: LazyLock<()> = LazyLock::new(|| PROGRAMS.into_iter().for_each(assert_fresh));
-    LazyLock::force(&ARE_FRESH);
+    static STALE: LazyLock<Option<String>> =
+        LazyLock::new(|| PROGRAMS.into_iter().find_map(staleness));
+    if let Some(staleness) = &*STALE {
+        panic!(
+            "{staleness}: run `make test`, or `infra/local/cargo build --workspace --bins` first"
+        );
+    }
     binaries().join(name)
 }
 
-fn assert_fresh(name: &str) {
-    const REMEDY: &str = "run `make test`, or `infra/local/cargo build --workspace --bins` first";
+/// Why the program is not what its sources say, if so.
+fn staleness(name: &str) -> Option<String> {
     let file = binaries().join(name);
     let changed = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
-    let built = changed(&file).unwrap_or_else(|| panic!("{} is missing: {REMEDY}", file.display()));
+    let Some(built) = changed(&file) else { return Some(format!("{name} is missing")) };
     // cargo's note of what the program was made of: "program: source source ...".
     let note = fs::read_to_string(file.with_extension("d")).unwrap_or_default();
     let (_, sources) = note.split_once(": ").unwrap_or_default();
-    for source in sources.replace("\\ ", "\0").split_whitespace() {
-        let source = source.replace('\0', " ");
-        let is_newer = changed(Path::new(&source)).is_none_or(|changed| changed > built);
-        assert!(!is_newer, "{name} is older than {source}: {REMEDY}");
-    }
+    // A space within a path is escaped.
+    sources
+        .replace("\\ ", "\0")
+        .split_whitespace()
+        .map(|source| source.replace('\0', " "))
+        .find(|source| changed(Path::new(source)).is_none_or(|changed| changed > built))
+        .map(|source| format!("{name} is older than {source}"))
 }
 
 /// The command of that name: on the PATH, or among the tools that the local stack has fetched.
