@@ -1,11 +1,15 @@
 //! The one task that writes. It takes all commands that are waiting and appends them together, so
-//! that they share one lock, a handful of round trips and one fsync. It never waits for more.
+//! that they share one lock, a handful of round trips and one fsync.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::mysql::MySqlConnectOptions;
 use tokio::{
     sync::{mpsc, oneshot, watch},
+    task::yield_now,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -26,6 +30,13 @@ use super::{
 /// How often a batch is tried when MySQL says that it may be, or that nothing happened.
 const MAX_ATTEMPTS: u32 = 4;
 
+/// How many batches look before they write, after one that hoped in vain.
+const CAREFUL_BATCHES: u32 = 32;
+
+/// How much of the last batch's time the next one may wait to become as large.
+const GATHER_SHARE: u32 = 8;
+const MAX_GATHER: Duration = Duration::from_millis(1);
+
 pub(super) type Verdict = Result<Outcome, Refusal>;
 
 /// A command on its way to the appender.
@@ -44,12 +55,15 @@ pub(super) struct Appender {
     pub(super) appended: watch::Sender<u64>,
     pub(super) session: Option<Session>,
     pub(super) durability_checked: bool,
+    /// How many more batches look before they write.
+    pub(super) careful_batches: u32,
 }
 
 impl Appender {
     /// Runs until `shutdown`, or until nobody can send any more; what is waiting then is still done.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
         let mut held = None;
+        let mut last = LastBatch::default();
         loop {
             let first = match held.take() {
                 Some(request) => request,
@@ -59,8 +73,10 @@ impl Appender {
                 },
             };
             let batch;
-            (batch, held) = self.fill_batch(first);
+            (batch, held) = self.fill_batch(first, last).await;
+            let (started, commands) = (Instant::now(), batch.len());
             self.append(batch).await;
+            last = LastBatch { commands, took: started.elapsed() };
         }
     }
 
@@ -78,9 +94,12 @@ impl Appender {
 
     /// Connects, if need be. The first connection tells whether MySQL is durable.
     pub(super) async fn connect(&mut self) -> Result<&mut Session, sqlx::Error> {
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => Session::open(&self.options).await?,
+        let mut session = if let Some(session) = self.session.take() {
+            session
+        } else {
+            // Whoever answers now may be another server, or one that was restored.
+            self.cache.forget_all();
+            Session::open(&self.options).await?
         };
         if !self.durability_checked {
             durability::check(session.connection()).await?;
@@ -100,12 +119,28 @@ impl Appender {
     }
 
     /// `first` and whatever waits behind it, within the limits; and the one that did not fit.
-    fn fill_batch(&mut self, first: Request) -> (Vec<Request>, Option<Request>) {
+    ///
+    /// Those who were answered a moment ago are about to send their next command. Taking the first
+    /// of them alone would make the others wait for a whole transaction more, so a batch that follows
+    /// a large one is given a small share of the time that one took. A lone caller waits for nobody.
+    async fn fill_batch(
+        &mut self,
+        first: Request,
+        last: LastBatch,
+    ) -> (Vec<Request>, Option<Request>) {
         metrics::queue_depth(self.queue.len());
+        let gather_until = Instant::now() + (last.took / GATHER_SHARE).min(MAX_GATHER);
         let mut event_count = first.command.rows.len();
         let mut batch = vec![first];
         while batch.len() < self.settings.max_batch_commands {
-            let Ok(request) = self.queue.try_recv() else { break };
+            let Ok(request) = self.queue.try_recv() else {
+                if batch.len() < last.commands && Instant::now() < gather_until {
+                    // The timer's grain is too coarse for this.
+                    yield_now().await;
+                    continue;
+                }
+                break;
+            };
             event_count += request.command.rows.len();
             if event_count > self.settings.max_batch_events {
                 return (batch, Some(request));
@@ -182,6 +217,7 @@ impl Appender {
                 }
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::NothingHappened(error)) => error,
+                Err(Failure::Collided) => continue,
             };
             if attempt == MAX_ATTEMPTS {
                 return Err(AppendError::Unavailable(error));
@@ -192,12 +228,28 @@ impl Appender {
     }
 
     async fn attempt(&mut self, commands: &mut [Prepared]) -> Result<Settled, Failure> {
+        let hopeful =
+            self.careful_batches == 0 && commands.iter().all(|command| !command.rows.is_empty());
+        self.careful_batches = self.careful_batches.saturating_sub(1);
         let session = self
             .connect()
             .await
             .map_err(|error| Failure::Fatal(AppendError::Unavailable(Arc::new(error))))?;
-        let settled = match transaction::write(session, commands).await {
-            Ok(settled) => settled,
+        let written = if hopeful {
+            transaction::write_hopefully(session, commands).await
+        } else {
+            transaction::write(session, commands).await.map(Some)
+        };
+        let settled = match written {
+            Ok(Some(settled)) => settled,
+            Ok(None) => {
+                if session.rollback().await.is_err() {
+                    self.session = None;
+                }
+                // Where one title is taken, more will be.
+                self.careful_batches = CAREFUL_BATCHES;
+                return Err(Failure::Collided);
+            }
             Err(error) => return Err(self.abandon(error).await),
         };
         if settled.writes_nothing() {
@@ -206,7 +258,10 @@ impl Appender {
             }
             return Ok(settled);
         }
-        let Err(error) = session.commit().await else { return Ok(settled) };
+        let committing = Instant::now();
+        let committed = session.commit().await;
+        metrics::step("commit", committing.elapsed());
+        let Err(error) = committed else { return Ok(settled) };
         self.session = None;
         tracing::warn!(%error, "COMMIT was not answered: looking for what happened");
         match resolve(&self.options, commands, &settled).await {
@@ -246,7 +301,15 @@ impl Appender {
     }
 }
 
+#[derive(Debug, Clone, Copy, Default)]
+struct LastBatch {
+    commands: usize,
+    took: Duration,
+}
+
 enum Failure {
+    /// Hope was not enough; the next attempt looks first.
+    Collided,
     /// And it never will: it is safe to try again.
     NothingHappened(Cause),
     Fatal(AppendError),

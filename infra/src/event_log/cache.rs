@@ -26,6 +26,10 @@ impl MovieCache {
         });
     }
 
+    pub(super) fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
+
     pub(super) fn forget(&self, id: MovieId) {
         self.0.invalidate(&id);
     }

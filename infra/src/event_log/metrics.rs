@@ -13,6 +13,12 @@ pub(super) fn batch(commands: usize, elapsed: Duration) {
     metrics::histogram!("marquee_event_log_batch_seconds").record(elapsed.as_secs_f64());
 }
 
+/// Where a batch's time goes: "lock", "look_up", "write" or "commit".
+pub(super) fn step(step: &'static str, elapsed: Duration) {
+    metrics::histogram!("marquee_event_log_step_seconds", "step" => step)
+        .record(elapsed.as_secs_f64());
+}
+
 /// One command's time in the queue and in the transaction.
 pub(super) fn append(elapsed: Duration, verdict: &Verdict) {
     metrics::histogram!("marquee_event_log_append_seconds", "outcome" => outcome(verdict))

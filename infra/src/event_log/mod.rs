@@ -103,6 +103,7 @@ impl EventLog {
             appended: committed,
             session: None,
             durability_checked: false,
+            careful_batches: 0,
         };
         if let Err(error) = writer.connect().await {
             tracing::warn!(%error, "MySQL cannot be reached yet");

@@ -30,6 +30,27 @@ pub(super) struct Known {
     pub(super) receipts: HashMap<ReceiptId, KnownReceipt>,
 }
 
+impl Known {
+    /// What MySQL holds if nothing stands in the way of any command of the batch.
+    pub(super) fn hoped_for(batch: &[Prepared]) -> Self {
+        let released =
+            |command: &Prepared| command.releases_title.clone().map(|key| (key, command.movie_id));
+        let asked =
+            |command: &Prepared| command.wanted_slug.as_ref().map(|slug| slug.as_str().to_owned());
+        Self {
+            // Nobody looks at these positions: commands without events are not written on hope.
+            movies: batch
+                .iter()
+                .map(|command| (command.movie_id, (command.expected_version, 0)))
+                .collect(),
+            titles: batch.iter().filter_map(released).collect(),
+            slugs_taken: HashSet::new(),
+            slugs_asked: batch.iter().filter_map(asked).collect(),
+            receipts: HashMap::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct KnownReceipt {
     pub(super) request_sha256: [u8; 32],

@@ -1,9 +1,12 @@
 //! The append transaction: a whole batch of commands, written at once.
 
+use std::time::Instant;
+
 use marquee_domain::values::Slug;
 use sqlx::MySqlConnection;
 
 use super::{
+    metrics,
     prepared::Prepared,
     session::{STATEMENTS_TIMEOUT, Session, in_time},
     settle::{Known, Settled, SlugsNeeded, settle},
@@ -14,33 +17,82 @@ use super::{
 const FIRST_SLUG_PROBE: u32 = 64;
 const MAX_SLUG_PROBE: u32 = 4_096;
 
-/// Settles a batch and writes it, up to but without COMMIT.
+/// Looks up what the batch is about, settles it and writes it, up to but without COMMIT.
 pub(super) async fn write(
     session: &mut Session,
     batch: &mut [Prepared],
 ) -> Result<Settled, sqlx::Error> {
-    in_time(STATEMENTS_TIMEOUT, write_in_order(session.connection(), batch)).await
+    let connection = session.connection();
+    in_time(STATEMENTS_TIMEOUT, async {
+        let head = take_head(connection, batch).await?;
+        let looking = Instant::now();
+        let mut known = sql::look_up(connection, batch).await?;
+        let settled = settle_all(connection, batch, &mut known, head).await?;
+        metrics::step("look_up", looking.elapsed());
+        write_rows(connection, batch, &settled, head).await?;
+        Ok(settled)
+    })
+    .await
 }
 
-async fn write_in_order(
-    connection: &mut MySqlConnection,
+/// Writes the batch on the hope that nothing stands in its way, which spares it the lookup: versions,
+/// titles, slugs and receipts all have unique keys, so MySQL objects where the hope is wrong. `None`:
+/// something did, and the transaction has to be rolled back.
+pub(super) async fn write_hopefully(
+    session: &mut Session,
     batch: &mut [Prepared],
-) -> Result<Settled, sqlx::Error> {
-    let asked: u64 = batch.iter().map(|command| command.rows.len() as u64).sum();
-    let head = sql::take_head(connection, asked).await?;
-    let mut known = sql::look_up(connection, batch).await?;
-    let settled = settle_all(connection, batch, &mut known, head).await?;
-    if settled.event_count != asked {
+) -> Result<Option<Settled>, sqlx::Error> {
+    let connection = session.connection();
+    in_time(STATEMENTS_TIMEOUT, async {
+        let head = take_head(connection, batch).await?;
+        let Ok(settled) = settle(batch, &Known::hoped_for(batch), head) else { return Ok(None) };
+        // A refusal has to rest on what is known.
+        if settled.verdicts.iter().any(Result::is_err) {
+            return Ok(None);
+        }
+        match write_rows(connection, batch, &settled, head).await {
+            Ok(()) => Ok(Some(settled)),
+            Err(error) if sql::is_collision(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    })
+    .await
+}
+
+/// Locks the head and moves it by all events of the batch; answers where it stood.
+async fn take_head(
+    connection: &mut MySqlConnection,
+    batch: &[Prepared],
+) -> Result<u64, sqlx::Error> {
+    let started = Instant::now();
+    let head = sql::take_head(connection, count_events(batch)).await?;
+    metrics::step("lock", started.elapsed());
+    Ok(head)
+}
+
+fn count_events(batch: &[Prepared]) -> u64 {
+    batch.iter().map(|command| command.rows.len() as u64).sum()
+}
+
+async fn write_rows(
+    connection: &mut MySqlConnection,
+    batch: &[Prepared],
+    settled: &Settled,
+    head: u64,
+) -> Result<(), sqlx::Error> {
+    let started = Instant::now();
+    if settled.event_count != count_events(batch) {
         sql::set_head(connection, head + settled.event_count).await?;
     }
-    sql::insert_events(connection, &new_events(batch, &settled)).await?;
+    sql::insert_events(connection, &new_events(batch, settled)).await?;
     // First released, then claimed: a title can pass from one movie to another in one batch.
     sql::release_titles(connection, &settled.released_titles).await?;
     let titles = settled.claimed_titles.iter().map(|(key, id)| ("TITLE", key.as_str(), *id));
     let slugs = settled.claimed_slugs.iter().map(|(slug, id)| ("SLUG", slug.as_str(), *id));
     sql::insert_claims(connection, &titles.chain(slugs).collect::<Vec<_>>()).await?;
-    sql::insert_receipts(connection, &receipt_rows(batch, &settled)).await?;
-    Ok(settled)
+    sql::insert_receipts(connection, &receipt_rows(batch, settled)).await?;
+    metrics::step("write", started.elapsed());
+    Ok(())
 }
 
 async fn settle_all(

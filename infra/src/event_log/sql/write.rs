@@ -158,6 +158,16 @@ struct UnexpectedRowCount {
     actual: u64,
 }
 
+/// Whether the rows did not fit to those that are there: a key that is taken, or one that should be
+/// there and is not.
+pub(in crate::event_log) fn is_collision(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error.is_unique_violation(),
+        sqlx::Error::Decode(error) => error.is::<UnexpectedRowCount>(),
+        _ => false,
+    }
+}
+
 fn expect_rows(expected: usize, actual: u64) -> Result<(), sqlx::Error> {
     if actual == expected as u64 {
         Ok(())
