@@ -17,7 +17,7 @@ impl Baseline {
         let folder = binaries().join("marquee-tests").join(&name);
         fs::create_dir_all(&folder)?;
         let database = Database::create(&name).await;
-        let environment = [("DATABASE_URL".to_owned(), database.url(None))];
+        let environment = [("DATABASE_URL", database.url(None))];
         let service = Service::new("mysql_es_baseline", &folder, environment);
         service.start_ready().await;
         Ok(Self { service, database, folder })
