@@ -20,11 +20,13 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use thiserror::Error;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use utoipa::OpenApi;
 
 use crate::{
     Settings,
     catalog::{Catalog, Follower, FollowerSettings},
-    routes::{self, Freshness, PageCache, Patience},
+    history::History,
+    routes::{self, ApiDescription, Freshness, PageCache, Patience},
     tokens::{Audit, BadContextKey, Issuer, KeyRing, KeyRingError, LiveTokens, ViewerContextKey},
 };
 
@@ -106,6 +108,7 @@ impl Application {
         let patience =
             web::Data::new(Patience(Duration::from_millis(settings.catalog.consistency_wait_ms)));
 
+        let history = web::Data::new(History::new(pool.clone()));
         let catalog = Arc::new(Catalog::empty());
         let stop = CancellationToken::new();
         let follower = Follower::new(
@@ -126,6 +129,7 @@ impl Application {
                 .app_data(authenticator.clone())
                 .app_data(catalog_data.clone())
                 .app_data(freshness.clone())
+                .app_data(history.clone())
                 .app_data(issuer.clone())
                 .app_data(limiter.clone())
                 .app_data(pages.clone())
@@ -133,7 +137,8 @@ impl Application {
                 .app_data(proxies.clone())
                 .app_data(sealer.clone())
                 .app_data(viewers.clone())
-                .configure(routes::configure);
+                .configure(routes::configure)
+                .configure(|config| http::configure_openapi(config, ApiDescription::openapi()));
         })?;
         tokio::spawn(follower.run(stop.child_token()));
         let topic_settings = TopicSettings {

@@ -4,8 +4,11 @@
 
 mod application;
 pub mod catalog;
+pub mod documents;
+pub mod history;
 pub mod routes;
 mod settings;
+mod text;
 pub mod tokens;
 
 pub use application::{Application, BuildError};

@@ -8,7 +8,6 @@ mod movie;
 mod query;
 mod rows;
 mod snapshot;
-mod text;
 
 use std::{sync::Arc, time::Duration};
 

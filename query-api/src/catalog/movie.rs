@@ -2,16 +2,22 @@
 
 use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use marquee_domain::{
     MovieId, StreamSourceId,
-    values::{AvailabilityWindow, LanguageCode, SealedUrl, Title, TitleKey, Visibility},
+    values::{
+        AvailabilityWindow, CaptionFacts, CaptionFormat, LanguageCode, SealedUrl, StreamFacts,
+        Title, TitleKey, ValidationStatus, Visibility,
+    },
 };
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::rows::{CaptionRow, MovieRow, MovieRows, SourceRow};
+use crate::documents::{
+    CaptionTrack, EditorialCaptionTrack, EditorialFields, EditorialMovie, EditorialStreamSource,
+    Movie, MovieFields, StreamSource,
+};
 
 #[derive(Debug)]
 pub struct CatalogMovie {
@@ -27,7 +33,7 @@ pub struct CatalogMovie {
     pub version: u64,
     pub position: u64,
     pub primary: Option<PrimarySource>,
-    /// What viewers get, as JSON.
+    /// What viewers get, a [`Movie`] as JSON.
     pub document: Bytes,
     pub etag: HeaderValue,
     /// The members that only `catalog:read` gets.
@@ -41,13 +47,12 @@ pub struct PrimarySource {
     pub sealed_url: SealedUrl,
 }
 
-#[derive(Debug, Serialize)]
+/// Facts are in the order of what they are of.
+#[derive(Debug)]
 struct Editorial {
-    visibility: Visibility,
-    created_at: Instant,
-    created_by: Box<str>,
-    updated_at: Instant,
-    updated_by: Box<str>,
+    fields: EditorialFields,
+    stream_facts: Box<[StreamFacts]>,
+    caption_facts: Box<[CaptionFacts]>,
 }
 
 /// A row that no event could have made.
@@ -58,56 +63,55 @@ pub struct ImpossibleRow {
     column: &'static str,
 }
 
+/// The column that is impossible.
+type Read<T> = Result<T, &'static str>;
+
 impl CatalogMovie {
     pub(super) fn from_rows(rows: &MovieRows) -> Result<Self, ImpossibleRow> {
+        Self::read(rows)
+            .map_err(|column| ImpossibleRow { movie_id: rows.movie.movie_id.to_string(), column })
+    }
+
+    fn read(rows: &MovieRows) -> Read<Self> {
         let MovieRows { movie, sources, captions } = rows;
-        let impossible = |column| ImpossibleRow { movie_id: movie.movie_id.to_string(), column };
-        let window = AvailabilityWindow::new(
-            movie.availability_start.and_utc(),
-            movie.availability_end.and_utc(),
-        )
-        .map_err(|_| impossible("availability_end"))?;
-        let visibility =
-            Visibility::parse(&movie.visibility).map_err(|_| impossible("visibility"))?;
+        let fields = movie_fields(movie)?;
+        let editorial = Editorial {
+            fields: editorial_fields(movie)?,
+            stream_facts: sources.iter().map(stream_facts).collect::<Read<_>>()?,
+            caption_facts: captions.iter().map(caption_facts).collect::<Read<_>>()?,
+        };
+        let window = AvailabilityWindow::new(fields.availability_start, fields.availability_end)
+            .map_err(|_| "availability_end")?;
+        let shown = Movie {
+            stream_sources: sources.iter().map(stream_source).collect::<Read<_>>()?,
+            caption_tracks: captions.iter().map(caption_track).collect::<Read<_>>()?,
+            fields,
+        };
         let primary = sources.iter().find(|source| source.is_primary);
-        let playable = primary.is_some_and(|source| &*source.validation_status != "INVALID");
-        let document = Bytes::from(
-            serde_json::to_vec(&Document::of(rows)).map_err(|_| impossible("document"))?,
-        );
+        let playable = shown
+            .stream_sources
+            .iter()
+            .any(|source| source.primary && source.validation_status != ValidationStatus::Invalid);
+        let document = Bytes::from(serde_json::to_vec(&shown).map_err(|_| "document")?);
         Ok(Self {
-            movie_id: movie.movie_id.parse().map_err(|_| impossible("movie_id"))?,
+            movie_id: shown.fields.movie_id,
             slug: (&*movie.slug).into(),
-            title_key: Title::parse(&movie.title).map_err(|_| impossible("title"))?.key(),
+            title_key: Title::parse(&movie.title).map_err(|_| "title")?.key(),
             genres: movie.genres.iter().map(|genre| genre.as_str().into()).collect(),
             languages: captions
                 .iter()
-                .map(|caption| LanguageCode::parse(&caption.language_code))
-                .collect::<Result<_, _>>()
-                .map_err(|_| impossible("language_code"))?,
+                .map(|caption| {
+                    LanguageCode::parse(&caption.language_code).map_err(|_| "language_code")
+                })
+                .collect::<Read<_>>()?,
             window,
-            showable: visibility == Visibility::Visible && playable,
+            showable: editorial.fields.visibility == Visibility::Visible && playable,
             version: movie.version,
             position: movie.position,
-            primary: primary
-                .map(|source| {
-                    Ok(PrimarySource {
-                        stream_source_id: source
-                            .stream_source_id
-                            .parse()
-                            .map_err(|_| impossible("stream_source_id"))?,
-                        sealed_url: SealedUrl::from_text(&*source.stream_url),
-                    })
-                })
-                .transpose()?,
+            primary: primary.map(primary_source).transpose()?,
             etag: etag(movie.position, &document),
             document,
-            editorial: Editorial {
-                visibility,
-                created_at: Instant(movie.created_at),
-                created_by: (&*movie.created_by).into(),
-                updated_at: Instant(movie.updated_at),
-                updated_by: (&*movie.updated_by).into(),
-            },
+            editorial,
         })
     }
 
@@ -123,12 +127,26 @@ impl CatalogMovie {
             .find(|edge| self.showable && *edge > now)
     }
 
-    /// The viewer's document with some more members: what `catalog:read` gets.
-    pub fn editorial_document(&self) -> Vec<u8> {
-        let more = serde_json::to_vec(&self.editorial)
-            .expect("plain members with string keys are always JSON");
-        let viewers = self.document.strip_suffix(b"}").unwrap_or(&self.document);
-        [viewers, b",", more.strip_prefix(b"{").unwrap_or(&more)].concat()
+    /// What `catalog:read` gets. Put together when it is asked for: editors are few, and the memory
+    /// of a second rendering would not be.
+    pub fn editorial(&self) -> Result<EditorialMovie, serde_json::Error> {
+        let Movie { fields, stream_sources, caption_tracks } =
+            serde_json::from_slice(&self.document)?;
+        let Editorial { fields: editorial, stream_facts, caption_facts } = &self.editorial;
+        Ok(EditorialMovie {
+            fields,
+            editorial: editorial.clone(),
+            stream_sources: stream_sources
+                .into_iter()
+                .zip(stream_facts)
+                .map(|(source, facts)| EditorialStreamSource { source, facts: facts.clone() })
+                .collect(),
+            caption_tracks: caption_tracks
+                .into_iter()
+                .zip(caption_facts)
+                .map(|(track, facts)| EditorialCaptionTrack { track, facts: facts.clone() })
+                .collect(),
+        })
     }
 }
 
@@ -139,100 +157,73 @@ pub(crate) fn etag(position: u64, bytes: &[u8]) -> HeaderValue {
     HeaderValue::try_from(tag).expect("digits and a hyphen between quotes are visible ASCII")
 }
 
-/// An instant of a row, as RFC 3339 in UTC.
-#[derive(Debug, Clone, Copy)]
-struct Instant(NaiveDateTime);
-
-impl Serialize for Instant {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.and_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true))
-    }
+fn movie_fields(row: &MovieRow) -> Read<MovieFields> {
+    Ok(MovieFields {
+        movie_id: row.movie_id.parse().map_err(|_| "movie_id")?,
+        title: row.title.to_string(),
+        slug: row.slug.to_string(),
+        synopsis: row.synopsis.to_string(),
+        genres: row.genres.0.clone(),
+        duration_minutes: row.duration_minutes,
+        availability_start: row.availability_start.and_utc(),
+        availability_end: row.availability_end.and_utc(),
+        poster_url: row.poster_url.to_string(),
+        version: row.version,
+        position: row.position,
+    })
 }
 
-/// JSON names are the data model's. No stream URL, sealed or not.
-#[derive(Serialize)]
-struct Document<'a> {
-    movie_id: &'a str,
-    title: &'a str,
-    slug: &'a str,
-    synopsis: &'a str,
-    genres: &'a [String],
-    duration_minutes: u32,
-    availability_start: Instant,
-    availability_end: Instant,
-    poster_url: &'a str,
-    stream_sources: Vec<Source<'a>>,
-    caption_tracks: Vec<Caption<'a>>,
-    version: u64,
-    position: u64,
+fn editorial_fields(row: &MovieRow) -> Read<EditorialFields> {
+    Ok(EditorialFields {
+        visibility: Visibility::parse(&row.visibility).map_err(|_| "visibility")?,
+        created_at: row.created_at.and_utc(),
+        created_by: row.created_by.parse().map_err(|_| "created_by")?,
+        updated_at: row.updated_at.and_utc(),
+        updated_by: row.updated_by.parse().map_err(|_| "updated_by")?,
+    })
 }
 
-#[derive(Serialize)]
-struct Source<'a> {
-    stream_source_id: &'a str,
-    quality_tag: Option<&'a str>,
-    drm_required: bool,
-    primary: bool,
-    last_validated_at: Instant,
-    validation_status: &'a str,
+fn stream_source(row: &SourceRow) -> Read<StreamSource> {
+    Ok(StreamSource {
+        stream_source_id: row.stream_source_id.parse().map_err(|_| "stream_source_id")?,
+        quality_tag: row.quality_tag.as_deref().map(str::to_owned),
+        drm_required: row.drm_required,
+        primary: row.is_primary,
+        last_validated_at: row.last_validated_at.and_utc(),
+        validation_status: validation_status(&row.validation_status)?,
+    })
 }
 
-#[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the data model's names")]
-struct Caption<'a> {
-    caption_track_id: &'a str,
-    language_code: &'a str,
-    caption_url: &'a str,
-    format: &'a str,
-    is_default: bool,
-    last_validated_at: Instant,
-    validation_status: &'a str,
+fn primary_source(row: &SourceRow) -> Read<PrimarySource> {
+    Ok(PrimarySource {
+        stream_source_id: row.stream_source_id.parse().map_err(|_| "stream_source_id")?,
+        sealed_url: SealedUrl::from_text(&*row.stream_url),
+    })
 }
 
-impl<'a> Document<'a> {
-    fn of(rows: &'a MovieRows) -> Self {
-        let MovieRow { movie_id, title, slug, synopsis, genres, poster_url, .. } = &rows.movie;
-        Self {
-            movie_id,
-            title,
-            slug,
-            synopsis,
-            genres: &genres.0,
-            duration_minutes: rows.movie.duration_minutes,
-            availability_start: Instant(rows.movie.availability_start),
-            availability_end: Instant(rows.movie.availability_end),
-            poster_url,
-            stream_sources: rows.sources.iter().map(Source::of).collect(),
-            caption_tracks: rows.captions.iter().map(Caption::of).collect(),
-            version: rows.movie.version,
-            position: rows.movie.position,
-        }
-    }
+fn caption_track(row: &CaptionRow) -> Read<CaptionTrack> {
+    Ok(CaptionTrack {
+        caption_track_id: row.caption_track_id.parse().map_err(|_| "caption_track_id")?,
+        language_code: row.language_code.to_string(),
+        caption_url: row.caption_url.to_string(),
+        format: CaptionFormat::parse(&row.format).map_err(|_| "format")?,
+        is_default: row.is_default,
+        last_validated_at: row.last_validated_at.and_utc(),
+        validation_status: validation_status(&row.validation_status)?,
+    })
 }
 
-impl<'a> Source<'a> {
-    fn of(row: &'a SourceRow) -> Self {
-        Self {
-            stream_source_id: &row.stream_source_id,
-            quality_tag: row.quality_tag.as_deref(),
-            drm_required: row.drm_required,
-            primary: row.is_primary,
-            last_validated_at: Instant(row.last_validated_at),
-            validation_status: &row.validation_status,
-        }
-    }
+fn stream_facts(row: &SourceRow) -> Read<StreamFacts> {
+    serde_json::from_str(row.facts.get()).map_err(|_| "facts")
 }
 
-impl<'a> Caption<'a> {
-    fn of(row: &'a CaptionRow) -> Self {
-        Self {
-            caption_track_id: &row.caption_track_id,
-            language_code: &row.language_code,
-            caption_url: &row.caption_url,
-            format: &row.format,
-            is_default: row.is_default,
-            last_validated_at: Instant(row.last_validated_at),
-            validation_status: &row.validation_status,
-        }
-    }
+fn caption_facts(row: &CaptionRow) -> Read<CaptionFacts> {
+    serde_json::from_str(row.facts.get()).map_err(|_| "facts")
+}
+
+fn validation_status(text: &str) -> Read<ValidationStatus> {
+    [ValidationStatus::Valid, ValidationStatus::Invalid, ValidationStatus::Unknown]
+        .into_iter()
+        .find(|status| status.as_str() == text)
+        .ok_or("validation_status")
 }

@@ -1,9 +1,10 @@
 //! All of this service's SQL: it reads what the projector wrote, and writes nothing.
 
 use chrono::NaiveDateTime;
-use sqlx::{MySqlConnection, mysql::MySqlRow, prelude::FromRow};
+use serde_json::value::RawValue;
+use sqlx::{MySqlConnection, mysql::MySqlRow, prelude::FromRow, types::Json};
 
-use super::text::Text;
+use crate::text::Text;
 
 /// At most so many movies are held as rows at once.
 pub(super) const CHUNK_MOVIES: u32 = 1_000;
@@ -30,14 +31,14 @@ macro_rules! movie_columns {
 macro_rules! source_columns {
     () => {
         "s.stream_source_id, s.movie_id, s.stream_url, s.quality_tag, s.drm_required, \
-         s.is_primary, s.last_validated_at, s.validation_status \
+         s.is_primary, s.last_validated_at, s.validation_status, s.facts \
          FROM catalog_stream_sources s "
     };
 }
 macro_rules! caption_columns {
     () => {
         "c.caption_track_id, c.movie_id, c.language_code, c.caption_url, c.format, c.is_default, \
-         c.last_validated_at, c.validation_status \
+         c.last_validated_at, c.validation_status, c.facts \
          FROM catalog_caption_tracks c "
     };
 }
@@ -93,7 +94,7 @@ pub(super) struct MovieRow {
     pub(super) title: Text,
     pub(super) slug: Text,
     pub(super) synopsis: Text,
-    pub(super) genres: sqlx::types::Json<Vec<String>>,
+    pub(super) genres: Json<Vec<String>>,
     pub(super) duration_minutes: u32,
     pub(super) availability_start: NaiveDateTime,
     pub(super) availability_end: NaiveDateTime,
@@ -118,6 +119,7 @@ pub(super) struct SourceRow {
     pub(super) is_primary: bool,
     pub(super) last_validated_at: NaiveDateTime,
     pub(super) validation_status: Text,
+    pub(super) facts: Json<Box<RawValue>>,
 }
 
 #[derive(Debug, FromRow)]
@@ -130,6 +132,7 @@ pub(super) struct CaptionRow {
     pub(super) is_default: bool,
     pub(super) last_validated_at: NaiveDateTime,
     pub(super) validation_status: Text,
+    pub(super) facts: Json<Box<RawValue>>,
 }
 
 /// A movie with all that belongs to it.

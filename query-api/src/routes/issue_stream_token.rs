@@ -11,15 +11,20 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use marquee_domain::MovieId;
 use marquee_infra::{
     clock,
-    http::{Fields, MaybePrincipal, Principal, Problem, ProblemCode, read_body, read_json},
+    http::{
+        CommonProblems, Fields, MaybePrincipal, Principal, Problem, ProblemBody, ProblemCode,
+        read_body, read_json,
+    },
     sealing::{Sealer, SealingError},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     consistency::{self, Patience},
     get_movie::movie_not_found,
+    openapi::{StreamTokenBody, WaitHeader},
     snapshot,
 };
 use crate::{
@@ -29,18 +34,42 @@ use crate::{
 
 const MAX_SESSION_ID_CHARS: usize = 128;
 
-#[derive(Serialize)]
-struct StreamToken {
+#[derive(Serialize, ToSchema)]
+pub(super) struct StreamToken {
     token_id: Uuid,
+    #[schema(value_type = Uuid)]
     movie_id: MovieId,
+    /// Plays the movie, segments and all, until `expires_at`.
     signed_url: String,
+    #[schema(format = DateTime)]
     issued_at: String,
+    #[schema(format = DateTime)]
     expires_at: String,
+    /// From then on, asking again gives a new one.
+    #[schema(format = DateTime)]
     refresh_after: String,
     /// To be sent with the next request, so that it is known for the same viewer's.
     session_id: Option<String>,
 }
 
+/// A signed URL that plays the movie for a few minutes
+///
+/// Asking again before `refresh_after` gives the same one. The body may be left away.
+#[utoipa::path(
+    post, path = "/v1/movies/{movie_id}/stream-tokens", tag = "playback",
+    params(
+        ("movie_id" = Uuid, Path, description = "The movie's id"),
+        WaitHeader,
+    ),
+    request_body = Option<StreamTokenBody>,
+    responses(
+        (status = 201, description = "The URL, to be played at once", body = StreamToken),
+        (status = 404, description = "movie_not_found", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "validation_failed, stream_unusable", body = ProblemBody, content_type = "application/problem+json"),
+        CommonProblems,
+    ),
+    security((), ("bearer" = [])),
+)]
 #[expect(clippy::too_many_arguments, reason = "each is one extractor")]
 pub(super) async fn issue_stream_token(
     request: HttpRequest,

@@ -6,32 +6,46 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use marquee_infra::{
     clock,
-    http::{MaybePrincipal, Problem},
+    http::{CommonProblems, MaybePrincipal, Problem},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Freshness, PageCache,
     conditional::Document,
     consistency::{self, Patience},
+    openapi::ReadHeaders,
     page_cache::Rendered,
     parameters::Parameters,
     snapshot,
 };
 use crate::catalog::{Catalog, Snapshot};
 
-#[derive(Serialize)]
-struct GenreList<'a> {
+#[derive(Serialize, ToSchema)]
+pub(super) struct GenreList<'a> {
     items: Vec<GenreItem<'a>>,
     position: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct GenreItem<'a> {
     genre: &'a str,
+    /// How many viewers see now.
     movies: usize,
 }
 
+/// The genres of what viewers see now
+#[utoipa::path(
+    get, path = "/v1/genres", tag = "catalog",
+    params(ReadHeaders),
+    responses(
+        (status = 200, description = "All of them; ETag and Cache-Control say how long that is good for", body = GenreList),
+        (status = 304, description = "It still has the ETag of If-None-Match"),
+        CommonProblems,
+    ),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn list_genres(
     request: HttpRequest,
     catalog: web::Data<Catalog>,

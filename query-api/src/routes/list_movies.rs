@@ -6,23 +6,39 @@ use chrono::{DateTime, Utc};
 use marquee_domain::values::{LanguageCode, Title};
 use marquee_infra::{
     clock,
-    http::{MaybePrincipal, Problem, Scope},
+    http::{CommonProblems, MaybePrincipal, Problem, ProblemBody, Scope},
 };
 
 use super::{
     Freshness, PageCache,
     conditional::Document,
     consistency::{self, Patience},
+    openapi::{ListAnswer, ListParameters, ReadHeaders},
     page_cache::Rendered,
     parameters::Parameters,
     require, snapshot,
 };
-use crate::catalog::{Catalog, Cursor, ListQuery, Page, Snapshot, Sort, etag};
+use crate::catalog::{Catalog, CatalogMovie, Cursor, ListQuery, Page, Snapshot, Sort, etag};
 
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 const MAX_GENRE_CHARS: usize = 50;
 
+/// The catalog, page by page
+///
+/// Viewers get what is VISIBLE, inside its availability window now, and playable. With
+/// `visibility=any`, `catalog:read` gets all but removed movies, with more members.
+#[utoipa::path(
+    get, path = "/v1/movies", tag = "catalog",
+    params(ListParameters, ReadHeaders),
+    responses(
+        (status = 200, description = "A page; ETag and Cache-Control say how long it is good for", body = ListAnswer),
+        (status = 304, description = "It still has the ETag of If-None-Match"),
+        (status = 403, description = "insufficient_scope: visibility=any needs catalog:read", body = ProblemBody, content_type = "application/problem+json"),
+        CommonProblems,
+    ),
+    security((), ("bearer" = ["catalog:read"])),
+)]
 pub(super) async fn list_movies(
     request: HttpRequest,
     catalog: web::Data<Catalog>,
@@ -48,7 +64,9 @@ pub(super) async fn list_movies(
         let page = query.page(snapshot, now);
         let body = render(&page, snapshot, |movie, body| {
             body.extend_from_slice(&movie.document);
-        });
+            Ok(())
+        })
+        .map_err(Problem::internal)?;
         pages.put(key, Rendered::new(snapshot, body, page.valid_until))
     };
     let document = Document::public(
@@ -70,7 +88,10 @@ fn list_everything(
 ) -> Result<HttpResponse, Problem> {
     require(principal, Scope::CatalogRead)?;
     let page = query.page(snapshot, now);
-    let body = render(&page, snapshot, |movie, body| body.extend(movie.editorial_document()));
+    let body = render(&page, snapshot, |movie, body| {
+        movie.editorial().and_then(|movie| serde_json::to_writer(body, &movie))
+    })
+    .map_err(Problem::internal)?;
     let etag = etag(snapshot.position(), &body);
     Ok(Document::private(Bytes::from(body), etag).respond(request))
 }
@@ -121,8 +142,8 @@ fn read_query(query: &str) -> Result<ListQuery, Problem> {
 fn render(
     page: &Page,
     snapshot: &Snapshot,
-    item: impl Fn(&crate::catalog::CatalogMovie, &mut Vec<u8>),
-) -> Vec<u8> {
+    item: impl Fn(&CatalogMovie, &mut Vec<u8>) -> serde_json::Result<()>,
+) -> serde_json::Result<Vec<u8>> {
     let mut body = Vec::with_capacity(
         page.items.iter().map(|movie| movie.document.len() + 256).sum::<usize>() + 256,
     );
@@ -131,7 +152,7 @@ fn render(
         if index > 0 {
             body.push(b',');
         }
-        item(movie, &mut body);
+        item(movie, &mut body)?;
     }
     // A cursor is base64url: nothing in it needs escaping.
     let next_cursor =
@@ -142,5 +163,5 @@ fn render(
         snapshot.position()
     );
     body.extend_from_slice(rest.as_bytes());
-    body
+    Ok(body)
 }

@@ -3,9 +3,12 @@
 mod conditional;
 mod consistency;
 mod get_movie;
+mod get_movie_as_of;
 mod issue_stream_token;
 mod list_genres;
 mod list_movies;
+mod movie_history;
+mod openapi;
 mod page_cache;
 mod parameters;
 mod verify_stream_token;
@@ -13,7 +16,8 @@ mod verify_stream_token;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpResponse, Resource,
+    HttpResponse, Resource, Route,
+    guard::fn_guard,
     http::header::{ALLOW, HeaderValue, WWW_AUTHENTICATE},
     middleware::from_fn,
     web,
@@ -28,51 +32,97 @@ use crate::catalog::{Catalog, Snapshot};
 
 pub use conditional::Freshness;
 pub use consistency::Patience;
+pub use openapi::ApiDescription;
 pub use page_cache::PageCache;
 
-/// All routes but those that every service has.
-pub fn configure(config: &mut web::ServiceConfig) {
-    config
-        // Not limited: the edge asks it for every segment, on behalf of many viewers.
-        .service(resource("/v1/stream-tokens/verify", "GET", |resource| {
-            resource.route(web::get().to(verify_stream_token::verify_stream_token))
-        }))
-        .service(
-            web::scope("/v1")
-                .wrap(from_fn(rate_limit::enforce))
-                .service(resource("/movies", "GET, HEAD", |resource| {
-                    resource
-                        .route(web::get().to(list_movies::list_movies))
-                        .route(web::head().to(list_movies::list_movies))
-                }))
-                .service(resource("/movies/{id_or_slug}", "GET, HEAD", |resource| {
-                    resource
-                        .route(web::get().to(get_movie::get_movie))
-                        .route(web::head().to(get_movie::get_movie))
-                }))
-                .service(resource("/genres", "GET, HEAD", |resource| {
-                    resource
-                        .route(web::get().to(list_genres::list_genres))
-                        .route(web::head().to(list_genres::list_genres))
-                }))
-                .service(resource("/movies/{movie_id}/stream-tokens", "POST", |resource| {
-                    resource.route(web::post().to(issue_stream_token::issue_stream_token))
-                })),
-        );
+/// An address of the API. What is served is in [`ENDPOINTS`] and nowhere else, so that tests can look
+/// at all of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Endpoint {
+    pub path: &'static str,
+    pub methods: &'static [&'static str],
+    /// Whether viewers' requests are counted.
+    limited: bool,
+    handler: fn() -> Route,
 }
 
-/// A resource that says which methods it takes.
-fn resource(
-    path: &'static str,
-    methods: &'static str,
-    routes: impl FnOnce(Resource) -> Resource,
-) -> Resource {
-    routes(web::resource(path)).default_service(web::to(move || async move {
-        Err::<HttpResponse, _>(
-            Problem::new(ProblemCode::MethodNotAllowed, format!("send {methods}"))
-                .with_header(ALLOW, HeaderValue::from_static(methods)),
-        )
-    }))
+const READ: &[&str] = &["GET", "HEAD"];
+
+/// All routes but those that every service has.
+pub const ENDPOINTS: [Endpoint; 6] = [
+    Endpoint {
+        path: "/v1/movies",
+        methods: READ,
+        limited: true,
+        handler: || web::route().to(list_movies::list_movies),
+    },
+    Endpoint {
+        path: "/v1/movies/{id_or_slug}",
+        methods: READ,
+        limited: true,
+        handler: || web::route().to(get_movie::get_movie),
+    },
+    Endpoint {
+        path: "/v1/movies/{id_or_slug}/history",
+        methods: READ,
+        limited: true,
+        handler: || web::route().to(movie_history::movie_history),
+    },
+    Endpoint {
+        path: "/v1/movies/{movie_id}/stream-tokens",
+        methods: &["POST"],
+        limited: true,
+        handler: || web::route().to(issue_stream_token::issue_stream_token),
+    },
+    Endpoint {
+        path: "/v1/genres",
+        methods: READ,
+        limited: true,
+        handler: || web::route().to(list_genres::list_genres),
+    },
+    // Not limited: the edge asks it for every segment, on behalf of many viewers.
+    Endpoint {
+        path: "/v1/stream-tokens/verify",
+        methods: &["GET"],
+        limited: false,
+        handler: || web::route().to(verify_stream_token::verify_stream_token),
+    },
+];
+
+const VERSION: &str = "/v1";
+
+pub fn configure(config: &mut web::ServiceConfig) {
+    let (limited, free): (Vec<_>, Vec<_>) =
+        ENDPOINTS.into_iter().partition(|endpoint| endpoint.limited);
+    for endpoint in free {
+        config.service(endpoint.resource(endpoint.path));
+    }
+    // The scope, not each resource: what is not found there is counted as well.
+    let mut scope = web::scope(VERSION).wrap(from_fn(rate_limit::enforce));
+    for endpoint in limited {
+        let path = endpoint.path.strip_prefix(VERSION).unwrap_or(endpoint.path);
+        scope = scope.service(endpoint.resource(path));
+    }
+    config.service(scope);
+}
+
+impl Endpoint {
+    /// It says which methods it takes.
+    fn resource(self, path: &str) -> Resource {
+        let taken = fn_guard(move |context| self.methods.contains(&context.head().method.as_str()));
+        web::resource(path)
+            .route((self.handler)().guard(taken))
+            .default_service(web::to(move || async move { Err::<HttpResponse, _>(self.refuse()) }))
+    }
+
+    fn refuse(self) -> Problem {
+        let methods = self.methods.join(", ");
+        let problem = Problem::new(ProblemCode::MethodNotAllowed, format!("send {methods}"));
+        match HeaderValue::try_from(methods) {
+            Ok(methods) => problem.with_header(ALLOW, methods),
+            Err(cause) => Problem::internal(cause),
+        }
+    }
 }
 
 /// 401 to the anonymous, 403 to those whose token does not grant `scope`.

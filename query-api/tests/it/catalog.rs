@@ -78,7 +78,7 @@ async fn more_movies_than_are_read_at_once_are_all_there_after_a_start_and_after
     sqlx::query(
         "INSERT INTO catalog_stream_sources
          SELECT m.movie_id, m.movie_id, 0, s.stream_url, NULL, FALSE, TRUE, s.last_validated_at,
-             'VALID', '{}'
+             'VALID', s.facts
          FROM catalog_stream_sources s JOIN catalog_movies m ON m.position > 1",
     )
     .execute(&bed.pool)

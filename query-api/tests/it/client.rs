@@ -102,7 +102,12 @@ impl Answer {
 
 /// `Bearer` and a token of this user with these scopes.
 pub fn bearer(user_id: &str, scope: &str) -> String {
-    let expires = marquee_infra::clock::now().timestamp() + 600;
+    bearer_until(user_id, scope, 600)
+}
+
+/// The same, expiring in so many seconds.
+pub fn bearer_until(user_id: &str, scope: &str, seconds: i64) -> String {
+    let expires = marquee_infra::clock::now().timestamp() + seconds;
     let claims = json!({ "sub": user_id, "scope": scope, "aud": "marquee", "exp": expires });
     let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
     format!("Bearer {}", encode(&Header::default(), &claims, &key).expect("a token"))

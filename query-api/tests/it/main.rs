@@ -1,11 +1,16 @@
 //! Against real servers: `eval "$(infra/local/stack env --profile test)"` says where they are.
 
+mod as_of;
 mod bed;
 mod catalog;
 mod client;
+mod editorial;
 mod genres;
+mod history;
+mod life;
 mod list;
 mod movies;
+mod openapi;
 mod outages;
 mod rate_limit;
 mod sample;

@@ -107,7 +107,7 @@ async fn a_movie_comes_and_goes_with_its_window_and_no_answer_outlives_it() {
     let api = bed.start().await;
     let mut movie = Sample::new("Brief");
     movie.start = clock::now() + TimeDelta::milliseconds(1_200);
-    movie.end = movie.start + TimeDelta::milliseconds(1_200);
+    movie.end = movie.start + TimeDelta::milliseconds(2_000);
     bed.show(&api, &mut movie).await;
     let path = format!("/v1/movies/{}", movie.movie_id);
 
@@ -129,16 +129,19 @@ async fn a_movie_comes_and_goes_with_its_window_and_no_answer_outlives_it() {
             if let Some(age) = answer.header("cache-control").strip_prefix("public, max-age=") {
                 let edge = if shown { movie.end } else { movie.start };
                 let until = before + TimeDelta::seconds(age.parse().unwrap());
-                assert!(until <= edge.max(before) || before >= movie.end, "{answer:?}");
+                // What is not shown may have been over already when it was answered.
+                let over = !shown && after >= movie.end;
+                assert!(until <= edge.max(before) || over, "{answer:?}");
             }
         }
         if phases.last() != Some(&list.titles().len()) {
             phases.push(list.titles().len());
         }
-        phases.len() == 3
+        phases.ends_with(&[1, 0])
     })
     .await;
-    assert_eq!(phases, [0, 1, 0]);
+    // On a machine with a lot to do, the window may be open by the time of the first look.
+    assert!(phases == [0, 1, 0] || phases == [1, 0], "{phases:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,9 +6,10 @@ use marquee_domain::{
     values::{SealedUrl, Slug, StreamUrl, Title},
 };
 use marquee_infra::{clock, sealing::Sealer};
+use serde_json::{Value, json};
 use sqlx::{MySqlConnection, types::Json};
 
-const USER: &str = "0197d2a5-0000-7000-8000-0000000000aa";
+pub const USER: &str = "0197d2a5-0000-7000-8000-0000000000aa";
 
 #[derive(Debug, Clone)]
 pub struct Sample {
@@ -35,6 +36,21 @@ pub struct Source {
     pub validation_status: &'static str,
 }
 
+/// What a probe read.
+pub fn stream_facts() -> Value {
+    json!({
+        "measured_duration_seconds": 5400.0,
+        "shortest_variant_seconds": 5399.5,
+        "variant_count": 3,
+        "encryption": "AES_128",
+        "content_sha256": "ab".repeat(32),
+    })
+}
+
+pub fn caption_facts() -> Value {
+    json!({ "content_sha256": "cd".repeat(32), "cue_count": 12 })
+}
+
 fn slug(title: &str) -> Slug {
     Slug::from_title(&Title::parse(title).expect("a title"))
 }
@@ -42,8 +58,11 @@ fn slug(title: &str) -> Slug {
 impl Sample {
     /// VISIBLE, available for an hour yet, and playable.
     pub fn new(title: &str) -> Self {
+        Self::with_id(title, MovieId::new(clock::new_uuid()))
+    }
+
+    pub fn with_id(title: &str, movie_id: MovieId) -> Self {
         let now = clock::now();
-        let movie_id = MovieId::new(clock::new_uuid());
         Self {
             movie_id,
             title: title.to_owned(),
@@ -110,7 +129,7 @@ impl Sample {
                 "INSERT INTO catalog_stream_sources (stream_source_id, movie_id, ordinal,
                      stream_url, quality_tag, drm_required, is_primary, last_validated_at,
                      validation_status, facts)
-                 VALUES (?, ?, 0, ?, '1080p', FALSE, ?, ?, ?, '{}')",
+                 VALUES (?, ?, 0, ?, '1080p', FALSE, ?, ?, ?, ?)",
             )
             .bind(source.stream_source_id.to_string())
             .bind(&id)
@@ -118,6 +137,7 @@ impl Sample {
             .bind(source.primary)
             .bind(self.start)
             .bind(source.validation_status)
+            .bind(stream_facts())
             .execute(&mut *connection)
             .await?;
         }
@@ -126,7 +146,7 @@ impl Sample {
                 "INSERT INTO catalog_caption_tracks (caption_track_id, movie_id, ordinal,
                      language_code, caption_url, format, is_default, last_validated_at,
                      validation_status, facts)
-                 VALUES (?, ?, ?, ?, 'https://img.example/c.vtt', 'WEBVTT', ?, ?, 'VALID', '{}')",
+                 VALUES (?, ?, ?, ?, 'https://img.example/c.vtt', 'WEBVTT', ?, ?, 'VALID', ?)",
             )
             .bind(clock::new_uuid().to_string())
             .bind(&id)
@@ -134,6 +154,7 @@ impl Sample {
             .bind(language)
             .bind(ordinal == 0)
             .bind(self.start)
+            .bind(caption_facts())
             .execute(&mut *connection)
             .await?;
         }

@@ -10,7 +10,7 @@ use sqlx::{
 
 /// Text whatever the column's collation: sqlx takes text with a binary one for bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Text(String);
+pub struct Text(String);
 
 impl Type<MySql> for Text {
     fn type_info() -> MySqlTypeInfo {

@@ -1,0 +1,254 @@
+//! The OpenAPI description of the viewers' API: `/openapi.json` and `/docs/`.
+//!
+//! What is here documents parameters that the endpoints read by themselves. Examples are what Swagger
+//! UI sends when "Try it out" is pressed, all of an address at once: a test does the same. What cannot
+//! be known beforehand (a cursor, a token, an id) has none.
+
+use chrono::{DateTime, Utc};
+use marquee_infra::http::{BearerToken, ProblemBody};
+use serde::Serialize;
+use utoipa::{
+    IntoParams, Modify, OpenApi, ToSchema,
+    openapi::{RefOr, Schema, schema::AnyOfBuilder},
+};
+
+use super::{
+    get_movie, issue_stream_token, list_genres, list_movies, movie_history, verify_stream_token,
+};
+use crate::documents::{EditorialMovie, Movie, MovieAsOf};
+
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(
+        title = "Marquee: viewers' API",
+        description = "The catalog, and signed URLs that play it. Viewers may be anonymous. Every address that takes GET \
+            takes HEAD as well, but for the edge's. A read that sends the `Consistency-Token` of a command's answer shows \
+            that command. Errors are problem+json with ALL field errors at once; each `type` is a page under `/errors/`.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    paths(
+        list_movies::list_movies, get_movie::get_movie, list_genres::list_genres,
+        movie_history::movie_history, issue_stream_token::issue_stream_token,
+        verify_stream_token::verify_stream_token,
+    ),
+    components(schemas(ProblemBody)),
+    modifiers(&BearerToken, &NotExclusive),
+    tags(
+        (name = "catalog", description = "What there is to see"),
+        (name = "playback", description = "Short-lived signed URLs"),
+        (name = "editors", description = "What became of a movie; for `catalog:read`"),
+    ),
+)]
+pub struct ApiDescription;
+
+/// What editors get is valid as what viewers get, too: any of them, not one of them.
+#[derive(Debug)]
+struct NotExclusive;
+
+impl Modify for NotExclusive {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let schemas = description.components.iter_mut().flat_map(|all| all.schemas.values_mut());
+        for schema in schemas {
+            if let RefOr::T(Schema::OneOf(one)) = schema {
+                let any = one.items.drain(..).fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+                *schema = Schema::AnyOf(any.description(one.description.take()).build()).into();
+            }
+        }
+    }
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documentation: conditional and consistency read them")]
+pub(super) struct ReadHeaders {
+    /// An earlier answer's `ETag`: 304 if the answer is still that one.
+    #[param(rename = "If-None-Match")]
+    if_none_match: Option<String>,
+    /// From a command's answer: waits until the command can be read, or answers 503 not_yet_projected.
+    #[param(rename = "Consistency-Token")]
+    consistency_token: Option<String>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documentation: consistency reads it")]
+pub(super) struct WaitHeader {
+    /// From a command's answer: waits until the command can be read, or answers 503 not_yet_projected.
+    #[param(rename = "Consistency-Token")]
+    consistency_token: Option<String>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documentation: list_movies reads them")]
+pub(super) struct ListParameters {
+    /// Words of the title, or what they begin with; case is ignored.
+    #[param(example = "metro")]
+    q: Option<String>,
+    /// Case is ignored.
+    #[param(example = "drama")]
+    genre: Option<String>,
+    /// Of a caption track; ISO 639-1.
+    #[param(example = "en")]
+    language: Option<String>,
+    #[param(inline, example = "title")]
+    sort: Option<SortOrder>,
+    /// How many at most; 20 if it is left away.
+    #[param(minimum = 1, maximum = 100, example = 50)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before, of a list with the same other parameters.
+    cursor: Option<String>,
+    /// Also what viewers do not see; needs catalog:read.
+    #[param(inline)]
+    visibility: Option<Any>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documentation: get_movie reads them")]
+pub(super) struct MovieParameters {
+    /// Also what viewers do not see, and more of it; needs catalog:read.
+    #[param(inline)]
+    visibility: Option<Any>,
+    /// The movie as it was at this instant; needs catalog:read.
+    as_of: Option<DateTime<Utc>>,
+    /// The movie as it was after so many events; needs catalog:read. Not beside `as_of`.
+    #[param(minimum = 1)]
+    as_of_version: Option<u64>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documentation: movie_history reads them")]
+pub(super) struct HistoryParameters {
+    /// The version before the first one to be shown: the `next_after` of the page before.
+    #[param(example = 0)]
+    after: Option<u64>,
+    /// How many at most; 100 if it is left away.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    limit: Option<u32>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documentation: verify_stream_token reads them")]
+pub(super) struct VerifyHeaders {
+    /// What the viewer's URL carries.
+    #[param(rename = "X-Stream-Token")]
+    token: String,
+    /// What the viewer asks the edge for, decoded and normalised.
+    #[param(rename = "X-Original-Path")]
+    path: String,
+}
+
+/// A page of the catalog.
+#[derive(Debug, ToSchema)]
+#[schema(as = MovieList)]
+#[expect(dead_code, reason = "documentation: list_movies puts it together from rendered movies")]
+pub(super) struct ListAnswer {
+    items: Vec<ListedMovie>,
+    /// Of all pages.
+    total: usize,
+    /// `cursor` of the next page; null at the end.
+    next_cursor: Option<String>,
+    /// The highest event position that the page may show.
+    position: u64,
+}
+
+/// With `visibility=any`, the second.
+#[derive(Debug, ToSchema)]
+#[schema(as = MovieListItem)]
+#[expect(dead_code, reason = "documentation: the endpoints render one or the other")]
+#[serde(untagged)]
+pub(super) enum ListedMovie {
+    Viewers(Movie),
+    Editors(EditorialMovie),
+}
+
+/// With `visibility=any` the second, with `as_of` or `as_of_version` the third.
+#[derive(Debug, ToSchema)]
+#[schema(as = MovieAnswer)]
+#[expect(dead_code, reason = "documentation: the endpoint renders one of them")]
+#[serde(untagged)]
+pub(super) enum MovieAnswer {
+    Viewers(Movie),
+    Editors(EditorialMovie),
+    AsOf(MovieAsOf),
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StreamTokenRequest)]
+pub(super) struct StreamTokenBody {
+    /// The `session_id` of the answer before, or one of the app's own: 1 to 128 visible ASCII
+    /// characters. One that is left away is made up for an anonymous viewer.
+    #[schema(example = "living-room-tv-1", min_length = 1, max_length = 128)]
+    session_id: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(dead_code, reason = "documentation: Sort::parse has the real ones")]
+enum SortOrder {
+    #[serde(rename = "title")]
+    Title,
+    #[serde(rename = "-title")]
+    TitleDescending,
+    #[serde(rename = "availability_start")]
+    AvailabilityStart,
+    #[serde(rename = "-availability_start")]
+    AvailabilityStartDescending,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "documentation: View::read has the real one")]
+enum Any {
+    Any,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::routes::ENDPOINTS;
+
+    #[test]
+    fn every_endpoint_is_described_and_nothing_else() {
+        let description = serde_json::to_value(ApiDescription::openapi()).unwrap();
+        let described: BTreeSet<(String, String)> = description["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, operations)| {
+                let methods = operations.as_object().unwrap().keys();
+                methods.map(|method| (path.clone(), method.to_uppercase()))
+            })
+            .collect();
+        let served: BTreeSet<(String, String)> = ENDPOINTS
+            .iter()
+            .flat_map(|endpoint| {
+                // That GET is HEAD as well is said once, for all of them.
+                let methods = endpoint.methods.iter().filter(|method| **method != "HEAD");
+                methods.map(|method| (endpoint.path.to_owned(), (*method).to_owned()))
+            })
+            .collect();
+        assert_eq!(described, served);
+    }
+
+    /// The contract, for reviewers: a change of the API is a change of this file. To write it anew,
+    /// run the tests with `UPDATE_OPENAPI=1`.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a switch for whoever changes the API")]
+    fn the_description_is_the_committed_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let described = ApiDescription::openapi().to_pretty_json().unwrap() + "\n";
+        if std::env::var("UPDATE_OPENAPI").is_ok() {
+            std::fs::write(path, &described).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(
+            described == committed,
+            "run the tests with UPDATE_OPENAPI=1 and look at the change"
+        );
+    }
+}
