@@ -1,6 +1,7 @@
 //! Against real servers: `eval "$(infra/local/stack env --profile test)"` says where they are.
 
 mod as_of;
+mod authorization;
 mod bed;
 mod catalog;
 mod client;
@@ -9,6 +10,7 @@ mod genres;
 mod history;
 mod life;
 mod list;
+mod logging;
 mod movies;
 mod openapi;
 mod outages;
