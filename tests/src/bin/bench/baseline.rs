@@ -17,7 +17,12 @@ impl Baseline {
         let folder = binaries().join("marquee-tests").join(&name);
         fs::create_dir_all(&folder)?;
         let database = Database::create(&name).await;
-        let environment = [("DATABASE_URL", database.url(None))];
+        // As many threads as command-api gets from the tests' harness.
+        let environment = [
+            ("DATABASE_URL", database.url(None)),
+            ("MARQUEE_HTTP_BIND", "127.0.0.1:0".to_owned()),
+            ("MARQUEE_HTTP_WORKERS", "2".to_owned()),
+        ];
         let service = Service::new("mysql_es_baseline", &folder, environment);
         service.start_ready().await;
         Ok(Self { service, database, folder })
