@@ -1,15 +1,15 @@
 //! `POST /v1/movies/{movie_id}/caption-tracks`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::{CaptionTrackId, MovieCommand};
 use marquee_infra::{
     clock,
-    http::{CommonProblems, Principal, Problem, ProblemBody},
+    http::{CommonProblems, Problem, ProblemBody},
 };
 
 use super::{
-    ApiState, bodies,
-    command::{Incoming, run},
+    bodies,
+    command::Call,
     openapi::{CaptionTrackBody, CommandHeaders, DryRun},
 };
 use crate::commands::{CommandAnswer, NewIds};
@@ -28,27 +28,18 @@ use crate::commands::{CommandAnswer, NewIds};
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("AddCaptionTrack", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("AddCaptionTrack").await?;
     let movie_id = incoming.movie_id()?;
     let caption = bodies::caption(incoming.json()?)?;
-    let ApiState { commands, ingest, runtime } = (**state).clone();
-    let request = incoming.request;
-    run(&runtime, async move {
-        if let Some(done) = commands.replay(&request).await? {
-            return Ok(done);
-        }
-        commands.expect_listed(movie_id).await?;
-        let id = CaptionTrackId::new(clock::new_uuid());
-        let new = ingest.caption(id, caption, "").await?;
-        let ids = NewIds { caption_track_ids: vec![id], ..NewIds::default() };
-        let command = MovieCommand::AddCaptionTrack(Box::new(new));
-        commands.execute(&request, movie_id, command, ids, 201).await
-    })
-    .await
+    incoming
+        .run(move |work| async move {
+            work.commands.expect_listed(movie_id).await?;
+            let id = CaptionTrackId::new(clock::new_uuid());
+            let new = work.ingest.caption(id, caption, "").await?;
+            let ids = NewIds { caption_track_ids: vec![id], ..NewIds::default() };
+            let command = MovieCommand::AddCaptionTrack(Box::new(new));
+            work.execute(movie_id, command, ids, 201).await
+        })
+        .await
 }

@@ -1,12 +1,12 @@
 //! `POST /v1/movies/{movie_id}/stream-sources`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::MovieCommand;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody};
 
 use super::{
-    ApiState, bodies,
-    command::{Incoming, run},
+    bodies,
+    command::Call,
     openapi::{CommandHeaders, DryRun, StreamSourceBody},
 };
 use crate::commands::{CommandAnswer, NewIds};
@@ -24,26 +24,17 @@ use crate::commands::{CommandAnswer, NewIds};
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("AttachStreamSource", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("AttachStreamSource").await?;
     let movie_id = incoming.movie_id()?;
     let source = bodies::source(incoming.json()?)?;
-    let ApiState { commands, ingest, runtime } = (**state).clone();
-    let request = incoming.request;
-    run(&runtime, async move {
-        if let Some(done) = commands.replay(&request).await? {
-            return Ok(done);
-        }
-        commands.expect_listed(movie_id).await?;
-        let new = ingest.source(movie_id, source, "").await?;
-        let ids = NewIds { stream_source_ids: vec![new.stream_source_id], ..NewIds::default() };
-        let command = MovieCommand::AttachStreamSource(Box::new(new));
-        commands.execute(&request, movie_id, command, ids, 201).await
-    })
-    .await
+    incoming
+        .run(move |work| async move {
+            work.commands.expect_listed(movie_id).await?;
+            let new = work.ingest.source(movie_id, source, "").await?;
+            let ids = NewIds { stream_source_ids: vec![new.stream_source_id], ..NewIds::default() };
+            let command = MovieCommand::AttachStreamSource(Box::new(new));
+            work.execute(movie_id, command, ids, 201).await
+        })
+        .await
 }

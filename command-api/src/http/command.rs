@@ -1,7 +1,10 @@
 //! The HTTP side that all commands share: authorisation, conditions, and the answer's headers.
 
+use std::future::{Ready, ready};
+
 use actix_web::{
-    HttpRequest, HttpResponse,
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
     http::{
         StatusCode,
         header::{ETAG, HeaderName, IF_MATCH, LOCATION},
@@ -18,9 +21,12 @@ use marquee_infra::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::task::JoinHandle;
 
 use super::{ApiState, problem::problem};
-use crate::commands::{CommandAnswer, CommandError, CommandRequest, Done, IfMatch, NewIds};
+use crate::commands::{
+    CommandAnswer, CommandError, CommandRequest, CommandService, Done, IfMatch, Ingest, NewIds,
+};
 
 /// What stands in a command's headers and query.
 #[derive(Debug, Clone)]
@@ -65,28 +71,71 @@ impl Conditions {
     }
 }
 
+/// A request for a command, authenticated but not read: what every endpoint here takes.
+pub struct Call {
+    pub state: web::Data<ApiState>,
+    pub http: HttpRequest,
+    pub principal: Principal,
+    pub payload: Payload,
+}
+
+impl FromRequest for Call {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(http: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        let call = || {
+            let state = http
+                .app_data::<web::Data<ApiState>>()
+                .ok_or_else(|| Problem::internal("the application has no ApiState"))?;
+            let principal = Principal::of_request(http)?;
+            Ok(Self { state: state.clone(), http: http.clone(), principal, payload })
+        };
+        ready(call())
+    }
+}
+
+impl Call {
+    /// Reads everything but the meaning of the body.
+    pub async fn read(self, command: &'static str) -> Result<Incoming, Problem> {
+        let conditions = Conditions::read(&self.http, &self.principal)?;
+        let body = read_body(self.payload).await?;
+        let mut request = conditions.request(command);
+        request.idempotency =
+            conditions.idempotency_key.map(|key| (key, digest(&self.http, &body)));
+        Ok(Incoming { request, body, http: self.http, state: self.state })
+    }
+}
+
 /// A command's request, read and authorised.
 pub struct Incoming {
     pub request: CommandRequest,
     body: Bytes,
     http: HttpRequest,
+    state: web::Data<ApiState>,
+}
+
+/// What a command is carried out with.
+pub struct Work {
+    pub commands: CommandService,
+    pub ingest: Ingest,
+    pub request: CommandRequest,
+}
+
+impl Work {
+    pub async fn execute(
+        &self,
+        movie_id: MovieId,
+        command: MovieCommand,
+        ids: NewIds,
+        status: u16,
+    ) -> Result<Done, CommandError> {
+        self.commands.execute(&self.request, movie_id, command, ids, status).await
+    }
 }
 
 impl Incoming {
-    /// Reads everything but the meaning of the body.
-    pub async fn read(
-        command: &'static str,
-        http: HttpRequest,
-        principal: &Principal,
-        payload: web::Payload,
-    ) -> Result<Self, Problem> {
-        let conditions = Conditions::read(&http, principal)?;
-        let body = read_body(payload).await?;
-        let mut request = conditions.request(command);
-        request.idempotency = conditions.idempotency_key.map(|key| (key, digest(&http, &body)));
-        Ok(Self { request, body, http })
-    }
-
     pub fn json(&self) -> Result<Value, Problem> {
         read_json(&self.http, &self.body)
     }
@@ -103,48 +152,53 @@ impl Incoming {
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| Problem::new(missing, format!("{name} is not the UUID of anything")))
     }
-}
 
-/// Carries out a command where a client that hangs up cannot stop it, and answers.
-pub async fn run<F>(runtime: &tokio::runtime::Handle, command: F) -> Result<HttpResponse, Problem>
-where
-    F: Future<Output = Result<Done, CommandError>> + Send + 'static,
-{
-    match runtime.spawn(command).await {
-        Ok(Ok(done)) => respond(done),
-        Ok(Err(error)) => Err(problem(error)),
-        Err(error) => Err(Problem::internal(error)),
+    /// Carries out what `command` makes of the request, unless it was answered before. A client that
+    /// hangs up cannot stop it.
+    pub async fn run<C, F>(self, command: C) -> Result<HttpResponse, Problem>
+    where
+        C: FnOnce(Work) -> F + Send + 'static,
+        F: Future<Output = Result<Done, CommandError>> + Send,
+    {
+        let ApiState { commands, ingest, runtime } = (**self.state).clone();
+        let work = Work { commands, ingest, request: self.request };
+        answer(runtime.spawn(async move {
+            match work.commands.replay(&work.request).await? {
+                Some(done) => Ok(done),
+                None => command(work).await,
+            }
+        }))
+        .await
+    }
+
+    /// Carries out a command that needs nothing but the movie itself.
+    pub async fn run_on_movie(
+        self,
+        command: MovieCommand,
+        status: u16,
+    ) -> Result<HttpResponse, Problem> {
+        let movie_id = self.movie_id()?;
+        self.run(move |work| async move {
+            work.execute(movie_id, command, NewIds::default(), status).await
+        })
+        .await
+    }
+
+    /// The answer that this very request got before; else `problem`.
+    pub async fn replay_or(self, problem: Problem) -> Result<HttpResponse, Problem> {
+        let ApiState { commands, runtime, .. } = (**self.state).clone();
+        let request = self.request;
+        let replayed = runtime.spawn(async move { commands.replay(&request).await }).await;
+        match replayed.map_err(Problem::internal)?.map_err(super::problem::problem)? {
+            Some(done) => respond(done),
+            None => Err(problem),
+        }
     }
 }
 
-/// Carries out a command that needs nothing but the movie itself.
-pub async fn run_on_movie(
-    state: &ApiState,
-    incoming: Incoming,
-    command: MovieCommand,
-    status: u16,
-) -> Result<HttpResponse, Problem> {
-    let movie_id = incoming.movie_id()?;
-    let commands = state.commands.clone();
-    let request = incoming.request;
-    run(&state.runtime, async move {
-        if let Some(done) = commands.replay(&request).await? {
-            return Ok(done);
-        }
-        commands.execute(&request, movie_id, command, NewIds::default(), status).await
-    })
-    .await
-}
-
-/// The answer that this very request got before, if it did.
-pub async fn replay(
-    state: &ApiState,
-    request: CommandRequest,
-) -> Result<Option<HttpResponse>, Problem> {
-    let commands = state.commands.clone();
-    let replayed = state.runtime.spawn(async move { commands.replay(&request).await });
-    match replayed.await {
-        Ok(Ok(done)) => done.map(respond).transpose(),
+async fn answer(command: JoinHandle<Result<Done, CommandError>>) -> Result<HttpResponse, Problem> {
+    match command.await {
+        Ok(Ok(done)) => respond(done),
         Ok(Err(error)) => Err(problem(error)),
         Err(error) => Err(Problem::internal(error)),
     }

@@ -1,21 +1,18 @@
 //! `POST /v1/movies`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::{MovieCommand, MovieId, movie::CreateMovie, values::Slug};
 use marquee_infra::{
     clock,
-    http::{CommonProblems, Principal, Problem, ProblemBody},
+    http::{CommonProblems, Problem, ProblemBody},
 };
 
 use super::{
-    ApiState,
     bodies::{self, MovieToCreate},
-    command::{Incoming, replay, run},
+    command::{Call, Work},
     openapi::{CommandHeaders, CreateMovieBody, DryRun},
 };
-use crate::commands::{
-    CommandAnswer, CommandError, CommandRequest, CommandService, Done, Ingest, NewIds,
-};
+use crate::commands::{CommandAnswer, CommandError, Done, NewIds};
 
 /// Creates a movie, with its stream sources and caption tracks, atomically
 #[utoipa::path(
@@ -29,37 +26,20 @@ use crate::commands::{
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("CreateMovie", http, &principal, payload).await?;
-    let movie = bodies::movie_to_create(incoming.json()?, clock::now());
-    let request = incoming.request;
-    let movie = match movie {
-        Ok(movie) => movie,
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("CreateMovie").await?;
+    match bodies::movie_to_create(incoming.json()?, clock::now()) {
+        Ok(movie) => incoming.run(move |work| async move { create(&work, movie).await }).await,
         // A repeat may come when the window has begun: what was valid then is answered as then.
-        Err(problem) => return replay(&state, request).await?.ok_or(problem),
-    };
-    let ApiState { commands, ingest, runtime } = (**state).clone();
-    run(&runtime, async move { create(&commands, &ingest, &request, movie).await }).await
+        Err(problem) => incoming.replay_or(problem).await,
+    }
 }
 
 /// Creates a movie with all that it comes with, or nothing.
-pub async fn create(
-    commands: &CommandService,
-    ingest: &Ingest,
-    request: &CommandRequest,
-    movie: MovieToCreate,
-) -> Result<Done, CommandError> {
-    if let Some(done) = commands.replay(request).await? {
-        return Ok(done);
-    }
+pub async fn create(work: &Work, movie: MovieToCreate) -> Result<Done, CommandError> {
     let movie_id = MovieId::new(clock::new_uuid());
     let (stream_sources, caption_tracks) =
-        ingest.all(movie_id, movie.stream_sources, movie.caption_tracks).await?;
+        work.ingest.all(movie_id, movie.stream_sources, movie.caption_tracks).await?;
     let ids = NewIds {
         stream_source_ids: stream_sources.iter().map(|new| new.stream_source_id).collect(),
         caption_track_ids: caption_tracks.iter().map(|new| new.caption_track_id).collect(),
@@ -77,5 +57,5 @@ pub async fn create(
         stream_sources,
         caption_tracks,
     }));
-    commands.execute(request, movie_id, command, ids, 201).await
+    work.execute(movie_id, command, ids, 201).await
 }

@@ -1,12 +1,11 @@
 //! `DELETE /v1/movies/{movie_id}/stream-sources/{stream_source_id}`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::MovieCommand;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody, ProblemCode};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody, ProblemCode};
 
 use super::{
-    ApiState,
-    command::{Incoming, run_on_movie},
+    command::Call,
     openapi::{CommandHeaders, DryRun},
 };
 
@@ -22,13 +21,8 @@ use super::{
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("DetachStreamSource", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("DetachStreamSource").await?;
     let id = incoming.path_id("stream_source_id", ProblemCode::StreamSourceNotFound)?;
-    run_on_movie(&state, incoming, MovieCommand::DetachStreamSource(id), 204).await
+    incoming.run_on_movie(MovieCommand::DetachStreamSource(id), 204).await
 }

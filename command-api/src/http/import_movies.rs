@@ -4,26 +4,26 @@
 //! (its member `idempotency_key`, or the header's key with the line's number) an import that broke off
 //! is simply sent again.
 
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpResponse};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use marquee_infra::{
     clock,
     event_log::IdempotencyKey,
-    http::{CommonProblems, MAX_BODY_BYTES, Principal, Problem, ProblemBody, ProblemCode},
+    http::{CommonProblems, MAX_BODY_BYTES, Problem, ProblemBody, ProblemCode},
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
     ApiState, bodies,
-    command::{Conditions, invalid},
+    command::{Call, Conditions, Work, invalid},
     create_movie::create,
     ndjson::{Line, Lines},
     openapi::{CommandHeaders, DryRun},
     problem::problem,
 };
-use crate::commands::{CommandError, CommandRequest, Done};
+use crate::commands::{CommandRequest, Done};
 
 /// Lines carried out at once. They are appended in groups, answered in order.
 const MAX_IN_FLIGHT: usize = 64;
@@ -40,12 +40,8 @@ const MEDIA_TYPE: &str = "application/x-ndjson";
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let Call { state, http, principal, payload } = call;
     let conditions = Conditions::read(&http, &principal)?;
     if !http.content_type().eq_ignore_ascii_case(MEDIA_TYPE) {
         return Err(Problem::new(
@@ -98,15 +94,13 @@ async fn imported(
         Problem::new(ProblemCode::MalformedJson, format!("column {}: {error}", error.column()))
     })?;
     let request = request(conditions, line.number, &mut body, &bytes)?;
-    let created = match bodies::movie_to_create(body, clock::now()) {
-        Ok(movie) => create(&state.commands, &state.ingest, &request, movie).await,
-        Err(problem) => match state.commands.replay(&request).await {
-            Ok(None) => return Err(problem),
-            Ok(Some(done)) => Ok(done),
-            Err(error) => Err(error),
-        },
+    let work = Work { commands: state.commands.clone(), ingest: state.ingest.clone(), request };
+    let movie = bodies::movie_to_create(body, clock::now());
+    let done = match work.commands.replay(&work.request).await.map_err(problem)? {
+        Some(done) => done,
+        None => create(&work, movie?).await.map_err(problem)?,
     };
-    answer(created)
+    answer(done)
 }
 
 /// The line's own key comes first, then the header's with the line's number.
@@ -132,8 +126,8 @@ fn request(
     Ok(CommandRequest { idempotency, ..conditions.request("ImportMovie") })
 }
 
-fn answer(created: Result<Done, CommandError>) -> Result<Map<String, Value>, Problem> {
-    match created.map_err(problem)? {
+fn answer(done: Done) -> Result<Map<String, Value>, Problem> {
+    match done {
         Done::Answered { answer, replayed } => {
             let mut members: Map<String, Value> =
                 serde_json::from_str(&answer.body).map_err(Problem::internal)?;

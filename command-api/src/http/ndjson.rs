@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use actix_web::{error::PayloadError, web};
+use actix_web::{dev::Payload, error::PayloadError};
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use marquee_infra::http::MAX_BODY_BYTES;
@@ -26,7 +26,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    pub fn new(payload: web::Payload) -> Self {
+    pub fn new(payload: Payload) -> Self {
         Self {
             payload: Box::pin(payload),
             buffer: BytesMut::new(),

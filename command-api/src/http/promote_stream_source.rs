@@ -1,15 +1,13 @@
 //! `PUT /v1/movies/{movie_id}/stream-sources/{stream_source_id}/primary`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::MovieCommand;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody, ProblemCode};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody, ProblemCode};
 
 use super::{
-    ApiState,
-    command::{Incoming, run_on_movie},
+    command::Call,
     openapi::{CommandHeaders, DryRun},
 };
-
 use crate::commands::CommandAnswer;
 
 /// Makes a source the primary one
@@ -24,13 +22,8 @@ use crate::commands::CommandAnswer;
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("PromoteStreamSource", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("PromoteStreamSource").await?;
     let id = incoming.path_id("stream_source_id", ProblemCode::StreamSourceNotFound)?;
-    run_on_movie(&state, incoming, MovieCommand::PromoteStreamSource(id), 200).await
+    incoming.run_on_movie(MovieCommand::PromoteStreamSource(id), 200).await
 }

@@ -1,12 +1,11 @@
 //! `DELETE /v1/movies/{movie_id}/caption-tracks/{caption_track_id}`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::MovieCommand;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody, ProblemCode};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody, ProblemCode};
 
 use super::{
-    ApiState,
-    command::{Incoming, run_on_movie},
+    command::Call,
     openapi::{CommandHeaders, DryRun},
 };
 
@@ -22,13 +21,8 @@ use super::{
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("RemoveCaptionTrack", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("RemoveCaptionTrack").await?;
     let id = incoming.path_id("caption_track_id", ProblemCode::CaptionTrackNotFound)?;
-    run_on_movie(&state, incoming, MovieCommand::RemoveCaptionTrack(id), 204).await
+    incoming.run_on_movie(MovieCommand::RemoveCaptionTrack(id), 204).await
 }

@@ -1,12 +1,11 @@
 //! `DELETE /v1/movies/{movie_id}`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::MovieCommand;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody};
 
 use super::{
-    ApiState,
-    command::{Incoming, run_on_movie},
+    command::Call,
     openapi::{CommandHeaders, DryRun},
 };
 
@@ -21,12 +20,7 @@ use super::{
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("RemoveMovie", http, &principal, payload).await?;
-    run_on_movie(&state, incoming, MovieCommand::Remove, 204).await
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("RemoveMovie").await?;
+    incoming.run_on_movie(MovieCommand::Remove, 204).await
 }

@@ -1,12 +1,12 @@
 //! `PUT /v1/movies/{movie_id}/caption-tracks/{caption_track_id}`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::MovieCommand;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody, ProblemCode};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody, ProblemCode};
 
 use super::{
-    ApiState, bodies,
-    command::{Incoming, run},
+    bodies,
+    command::Call,
     openapi::{CaptionTrackBody, CommandHeaders, DryRun},
 };
 use crate::commands::{CommandAnswer, NewIds};
@@ -25,27 +25,18 @@ use crate::commands::{CommandAnswer, NewIds};
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("ReplaceCaptionTrack", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("ReplaceCaptionTrack").await?;
     let movie_id = incoming.movie_id()?;
     let id = incoming.path_id("caption_track_id", ProblemCode::CaptionTrackNotFound)?;
     let caption = bodies::caption(incoming.json()?)?;
-    let ApiState { commands, ingest, runtime } = (**state).clone();
-    let request = incoming.request;
-    run(&runtime, async move {
-        if let Some(done) = commands.replay(&request).await? {
-            return Ok(done);
-        }
-        commands.expect_listed(movie_id).await?;
-        let new = ingest.caption(id, caption, "").await?;
-        let ids = NewIds { caption_track_ids: vec![id], ..NewIds::default() };
-        let command = MovieCommand::ReplaceCaptionTrack(Box::new(new));
-        commands.execute(&request, movie_id, command, ids, 200).await
-    })
-    .await
+    incoming
+        .run(move |work| async move {
+            work.commands.expect_listed(movie_id).await?;
+            let new = work.ingest.caption(id, caption, "").await?;
+            let ids = NewIds { caption_track_ids: vec![id], ..NewIds::default() };
+            let command = MovieCommand::ReplaceCaptionTrack(Box::new(new));
+            work.execute(movie_id, command, ids, 200).await
+        })
+        .await
 }

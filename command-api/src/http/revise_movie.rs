@@ -1,15 +1,14 @@
 //! `PATCH /v1/movies/{movie_id}`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::MovieCommand;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody};
 
 use super::{
-    ApiState, bodies,
-    command::{Incoming, run_on_movie},
+    bodies,
+    command::Call,
     openapi::{CommandHeaders, DryRun, ReviseMovieBody},
 };
-
 use crate::commands::CommandAnswer;
 
 /// Changes what the body names
@@ -26,13 +25,8 @@ use crate::commands::CommandAnswer;
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("ReviseMovie", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("ReviseMovie").await?;
     let patch = bodies::revision(incoming.json()?)?;
-    run_on_movie(&state, incoming, MovieCommand::Revise(Box::new(patch)), 200).await
+    incoming.run_on_movie(MovieCommand::Revise(Box::new(patch)), 200).await
 }

@@ -1,15 +1,14 @@
 //! `PUT /v1/movies/{movie_id}/visibility`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::MovieCommand;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody};
 
 use super::{
-    ApiState, bodies,
-    command::{Incoming, run_on_movie},
+    bodies,
+    command::Call,
     openapi::{CommandHeaders, DryRun, VisibilityBody},
 };
-
 use crate::commands::CommandAnswer;
 
 /// Shows or hides a movie
@@ -26,13 +25,8 @@ use crate::commands::CommandAnswer;
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("SetVisibility", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("SetVisibility").await?;
     let visibility = bodies::visibility(incoming.json()?)?;
-    run_on_movie(&state, incoming, MovieCommand::SetVisibility(visibility), 200).await
+    incoming.run_on_movie(MovieCommand::SetVisibility(visibility), 200).await
 }

@@ -1,12 +1,11 @@
 //! `POST /v1/movies/{movie_id}/caption-tracks/{caption_track_id}/validate`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use marquee_domain::movie::Trigger;
-use marquee_infra::http::{CommonProblems, Principal, Problem, ProblemBody, ProblemCode};
+use marquee_infra::http::{CommonProblems, Problem, ProblemBody, ProblemCode};
 
 use super::{
-    ApiState,
-    command::{Incoming, run},
+    command::Call,
     openapi::{CommandHeaders, DryRun},
 };
 use crate::commands::{CommandAnswer, NewIds, revalidate_caption};
@@ -22,25 +21,17 @@ use crate::commands::{CommandAnswer, NewIds, revalidate_caption};
         CommonProblems,
     ),
 )]
-pub async fn handle(
-    state: web::Data<ApiState>,
-    http: HttpRequest,
-    principal: Principal,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let incoming = Incoming::read("ValidateCaptionTrack", http, &principal, payload).await?;
+pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
+    let incoming = call.read("ValidateCaptionTrack").await?;
     let movie_id = incoming.movie_id()?;
     let id = incoming.path_id("caption_track_id", ProblemCode::CaptionTrackNotFound)?;
-    let ApiState { commands, ingest, runtime } = (**state).clone();
-    let request = incoming.request;
-    run(&runtime, async move {
-        if let Some(done) = commands.replay(&request).await? {
-            return Ok(done);
-        }
-        let command =
-            revalidate_caption(&commands, &ingest, movie_id, id, Trigger::Request).await?;
-        let ids = NewIds { caption_track_ids: vec![id], ..NewIds::default() };
-        commands.execute(&request, movie_id, command, ids, 200).await
-    })
-    .await
+    incoming
+        .run(move |work| async move {
+            let command =
+                revalidate_caption(&work.commands, &work.ingest, movie_id, id, Trigger::Request)
+                    .await?;
+            let ids = NewIds { caption_track_ids: vec![id], ..NewIds::default() };
+            work.execute(movie_id, command, ids, 200).await
+        })
+        .await
 }

@@ -71,6 +71,12 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// The caller; 401 when it is anonymous or its token is no good.
+    pub fn of_request(request: &HttpRequest) -> Result<Self, Problem> {
+        Authenticator::authenticate(request)?
+            .ok_or_else(|| unauthenticated("send Authorization: Bearer and an access token"))
+    }
+
     pub const fn user_id(&self) -> UserId {
         self.user_id
     }
@@ -224,10 +230,7 @@ impl FromRequest for Principal {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(Authenticator::authenticate(request).and_then(|principal| {
-            principal
-                .ok_or_else(|| unauthenticated("send Authorization: Bearer and an access token"))
-        }))
+        std::future::ready(Self::of_request(request))
     }
 }
 

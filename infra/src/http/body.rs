@@ -1,8 +1,8 @@
 //! Reading request bodies, with a limit.
 
-use actix_web::{HttpMessage, HttpRequest, web};
+use actix_web::{HttpMessage, HttpRequest, error::PayloadError};
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use serde_json::Value;
 
 use super::{Problem, ProblemCode};
@@ -11,7 +11,10 @@ use super::{Problem, ProblemCode};
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// The whole body, if it is not larger than `MAX_BODY_BYTES`.
-pub async fn read_body(mut payload: web::Payload) -> Result<Bytes, Problem> {
+pub async fn read_body(
+    payload: impl Stream<Item = Result<Bytes, PayloadError>>,
+) -> Result<Bytes, Problem> {
+    let mut payload = std::pin::pin!(payload);
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {

@@ -194,7 +194,9 @@ impl Running {
         let reached = timeout(DEADLINE, status.wait_for(|status| wanted(status))).await;
         match reached {
             Ok(status) => status.unwrap().clone(),
-            Err(_) => panic!("not reached; the relay is at {:?}", self.relay.status()),
+            Err(elapsed) => {
+                panic!("not reached ({elapsed}); the relay is at {:?}", self.relay.status())
+            }
         }
     }
 
