@@ -10,6 +10,7 @@ pub mod client;
 pub mod database;
 pub mod edge;
 pub mod evidence;
+pub mod import;
 pub mod jwt;
 pub mod marquee;
 pub mod redis;

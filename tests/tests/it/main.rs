@@ -4,6 +4,7 @@ mod bad_input;
 mod crashes;
 mod events;
 mod fuzz;
+mod import;
 mod life;
 mod outages;
 mod races;
