@@ -52,6 +52,10 @@ test: ## Run all tests against private servers of their own (KEEP=1 leaves those
 bench: ## Measure, and compare with plain mysql-es and nginx in the same run
 	@$(LOCAL)/bench
 
+.PHONY: import-catalog
+import-catalog: ## Import a real catalog of 3,201 films, and check every answer (DEMO=1: into `make up`'s)
+	@tests/catalog-import/run $(if $(DEMO),--demo)
+
 .PHONY: fmt
 fmt: ## Format the code
 	@$(CARGO) fmt --all
@@ -64,4 +68,4 @@ lint: ## Check the format, clippy's lints and the shell scripts
 
 .PHONY: help
 help: ## List these commands
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
