@@ -90,9 +90,7 @@ async fn imported(
             format!("a line has at most {MAX_BODY_BYTES} bytes"),
         ));
     };
-    let mut body: Value = serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::new(ProblemCode::MalformedJson, format!("column {}: {error}", error.column()))
-    })?;
+    let mut body: Value = serde_json::from_slice(&bytes).map_err(|error| malformed(&error))?;
     let request = request(conditions, line.number, &mut body, &bytes)?;
     let work = Work { commands: state.commands.clone(), ingest: state.ingest.clone(), request };
     let movie = bodies::movie_to_create(body, clock::now());
@@ -101,6 +99,13 @@ async fn imported(
         None => create(&work, movie?).await.map_err(problem)?,
     };
     answer(done)
+}
+
+/// serde_json counts lines too, but sees only one: which line of the import it is, `line` says.
+fn malformed(error: &serde_json::Error) -> Problem {
+    let text = error.to_string();
+    let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+    Problem::new(ProblemCode::MalformedJson, format!("column {}: {reason}", error.column()))
 }
 
 /// The line's own key comes first, then the header's with the line's number.

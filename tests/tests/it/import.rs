@@ -162,6 +162,8 @@ async fn one_bad_line_never_stops_the_rest_and_the_same_sent_again_changes_nothi
     let lines = good_and_bad_lines(&holder.title, &used_key);
     let results = import(&url, &token, Some("whole-import"), body(&lines)).await;
     check(&lines, &results);
+    let malformed = &results[1]["detail"];
+    assert_eq!(*malformed, json!("column 9: EOF while parsing a value"), "of line 3 of the import");
     let refused = results.iter().find(|result| result["code"] == "title_taken").expect("checked");
     assert_eq!(refused["movie_id"], json!(holder.id), "{refused}");
 
