@@ -20,7 +20,6 @@ use marquee_infra::{
     clock,
     event_log::{EventLog, EventReader, lease::RelayLease},
     http::{Authenticator, Check, Health, bind, configure_openapi, serve, shutdown_signal},
-    kafka::{ClientSettings, TopicSettings},
     mysql,
     probing::{self, Prober},
     rate_limit::{self, Quota, RateLimiter, TrustedProxies},
@@ -77,7 +76,7 @@ impl Application {
         let authenticator = Authenticator::new(&settings.jwt)?;
         let sealer = Sealer::new(pool.clone(), &settings.sealing.keys)?;
         let prober = Prober::new(probe_settings(&settings.probe)?)?;
-        let limiter = limiter(&settings.rate_limit, redis)?;
+        let limiter = limiter(&settings.rate_limit, &settings.redis.key_prefix, redis)?;
         let trusted_proxies = trusted_proxies(&settings.rate_limit.trusted_proxies)?;
 
         // The port is taken before anything runs that would have to be stopped again.
@@ -188,6 +187,7 @@ fn trusted_proxies(networks: &[String]) -> anyhow::Result<TrustedProxies> {
 
 fn limiter(
     settings: &RateLimitSettings,
+    key_prefix: &str,
     redis: ::redis::aio::ConnectionManager,
 ) -> anyhow::Result<RateLimiter> {
     let positive = |number: u32, name: &'static str| {
@@ -205,7 +205,7 @@ fn limiter(
         instances: NonZeroU32::MIN,
     };
     let scope = rate_limit::Scope::AdminMutation;
-    Ok(RateLimiter::new(scope, settings_of_limiter, redis, &settings.key_prefix))
+    Ok(RateLimiter::new(scope, settings_of_limiter, redis, key_prefix))
 }
 
 fn relay(
@@ -220,13 +220,9 @@ fn relay(
     };
     let lease =
         RelayLease::new(pool.clone(), holder, Duration::from_millis(settings.relay.lease_ms));
-    let mut client = ClientSettings::new(settings.kafka.brokers.clone(), "marquee-relay");
-    client.options.clone_from(&settings.kafka.options);
-    let mut relay_settings = crate::relay::RelaySettings::new(client, &settings.kafka.prefix);
-    relay_settings.topic_settings = TopicSettings {
-        replication_factor: settings.kafka.replication_factor,
-        ..TopicSettings::default()
-    };
+    let mut relay_settings =
+        crate::relay::RelaySettings::new(settings.kafka.clone(), &settings.topics.prefix);
+    relay_settings.topic_settings = settings.topics.creation();
     relay_settings.poll_interval = Duration::from_millis(settings.relay.poll_interval_ms);
     Ok(Relay::start(EventReader::new(pool), log.appended(), lease, relay_settings, shutdown))
 }

@@ -1,11 +1,11 @@
 //! What can be set. `config/default.toml` says what each setting means.
 
-use std::collections::BTreeMap;
-
 use marquee_infra::{
     config::{self, ConfigError},
     event_log::AppendSettings,
     http::{AuthSettings, HttpSettings},
+    kafka::ClientSettings,
+    settings::{MysqlSettings, RedisSettings, SealingSettings, TopicsSettings},
     telemetry::LogSettings,
 };
 use secrecy::SecretString;
@@ -20,7 +20,8 @@ pub struct Settings {
     pub http: HttpSettings,
     pub mysql: MysqlSettings,
     pub redis: RedisSettings,
-    pub kafka: KafkaSettings,
+    pub kafka: ClientSettings,
+    pub topics: TopicsSettings,
     pub jwt: AuthSettings,
     pub sealing: SealingSettings,
     pub probe: ProbeSettings,
@@ -28,34 +29,6 @@ pub struct Settings {
     pub relay: RelaySettings,
     pub revalidation: RevalidationSettings,
     pub rate_limit: RateLimitSettings,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MysqlSettings {
-    pub url: SecretString,
-    pub max_connections: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisSettings {
-    pub url: SecretString,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KafkaSettings {
-    pub brokers: String,
-    pub replication_factor: i32,
-    pub prefix: String,
-    pub options: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SealingSettings {
-    pub keys: SecretString,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -99,7 +72,6 @@ pub struct RateLimitSettings {
     pub admin_mutation_quota: u32,
     pub admin_mutation_window_seconds: u64,
     pub trusted_proxies: Vec<String>,
-    pub key_prefix: String,
 }
 
 impl Settings {

@@ -10,4 +10,5 @@ pub mod probing;
 pub mod rate_limit;
 pub mod redis;
 pub mod sealing;
+pub mod settings;
 pub mod telemetry;

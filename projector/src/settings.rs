@@ -1,15 +1,16 @@
-//! The projector's settings; `default.toml` documents each.
+//! The projector's settings; `config/default.toml` documents each.
 
 use marquee_infra::{
     config::{self, ConfigError},
     http::HttpSettings,
-    kafka::{ClientSettings, TopicSettings, Topics},
+    kafka::ClientSettings,
+    settings::{MysqlSettings, TopicsSettings},
     telemetry::LogSettings,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 
-const DEFAULTS: &str = include_str!("../default.toml");
+const DEFAULTS: &str = include_str!("../config/default.toml");
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,23 +21,6 @@ pub struct Settings {
     pub kafka: ClientSettings,
     pub topics: TopicsSettings,
     pub readiness: ReadinessSettings,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MysqlSettings {
-    pub url: SecretString,
-    pub max_connections: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TopicsSettings {
-    pub prefix: String,
-    pub partitions: i32,
-    pub replication_factor: i32,
-    pub min_insync_replicas: u16,
-    pub retention_days: u32,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -67,24 +51,5 @@ impl Settings {
             return invalid("topics.partitions has to be at least 1");
         }
         Ok(())
-    }
-}
-
-impl TopicsSettings {
-    pub fn names(&self) -> Topics {
-        Topics::with_prefix(&self.prefix)
-    }
-
-    pub fn group(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
-    pub fn creation(&self) -> TopicSettings {
-        TopicSettings {
-            partitions: self.partitions,
-            replication_factor: self.replication_factor,
-            min_insync_replicas: Some(self.min_insync_replicas).filter(|replicas| *replicas > 0),
-            retention_days: self.retention_days,
-        }
     }
 }

@@ -80,11 +80,7 @@ impl Application {
     ) -> Result<Self, BuildError> {
         let pool = mysql::connect_lazy(&settings.mysql.url, settings.mysql.max_connections)?;
         let redis = redis::connect_lazy(&settings.redis.url)?;
-        let topics = Topics::with_prefix(&settings.kafka.prefix);
-        let kafka = ClientSettings {
-            options: settings.kafka.options.clone(),
-            ..ClientSettings::new(&settings.kafka.brokers, "query-api")
-        };
+        let topics = settings.topics.names();
 
         let authenticator = web::Data::new(Authenticator::new(&settings.jwt)?);
         let sealer = web::Data::new(Sealer::new(pool.clone(), &settings.sealing.keys)?);
@@ -101,7 +97,7 @@ impl Application {
             KeyRing::parse(settings.stream_token.keys.expose_secret())?,
             TimeDelta::seconds(settings.stream_token.ttl_seconds.into()),
             LiveTokens::new(redis.clone(), &settings.redis.key_prefix),
-            Audit::new(FactProducer::new(&kafka)?, topics.stream_tokens.clone()),
+            Audit::new(FactProducer::new(&settings.kafka)?, topics.stream_tokens.clone()),
         ));
         let freshness = web::Data::new(Freshness::up_to(settings.catalog.max_age_seconds));
         let pages = web::Data::new(PageCache::with_capacity(settings.catalog.page_cache_bytes));
@@ -141,14 +137,10 @@ impl Application {
                 .configure(|config| http::configure_openapi(config, ApiDescription::openapi()));
         })?;
         tokio::spawn(follower.run(stop.child_token()));
-        let topic_settings = TopicSettings {
-            replication_factor: settings.kafka.replication_factor,
-            ..TopicSettings::default()
-        };
         tokio::spawn(stop.child_token().run_until_cancelled_owned(make_topics(
-            kafka,
+            settings.kafka.clone(),
             topics,
-            topic_settings,
+            settings.topics.creation(),
         )));
         Ok(Self { address, server: Running(server), catalog, _background: stop.drop_guard() })
     }

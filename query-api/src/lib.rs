@@ -13,6 +13,5 @@ pub mod tokens;
 
 pub use application::{Application, BuildError};
 pub use settings::{
-    CatalogSettings, KafkaSettings, MysqlSettings, RateLimitSettings, RedisSettings,
-    SealingSettings, Settings, StreamTokenSettings, ViewerSettings,
+    CatalogSettings, RateLimitSettings, Settings, StreamTokenSettings, ViewerSettings,
 };

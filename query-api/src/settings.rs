@@ -1,12 +1,14 @@
 //! What can be set. `config/default.toml` says what each setting means.
 
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use ipnet::IpNet;
 use marquee_infra::{
     config::{self, ConfigError},
     http::{AuthSettings, HttpSettings},
+    kafka::ClientSettings,
     rate_limit::{self, Quota},
+    settings::{MysqlSettings, RedisSettings, SealingSettings, TopicsSettings},
     telemetry::LogSettings,
 };
 use secrecy::SecretString;
@@ -24,42 +26,14 @@ pub struct Settings {
     pub http: HttpSettings,
     pub mysql: MysqlSettings,
     pub redis: RedisSettings,
-    pub kafka: KafkaSettings,
+    pub kafka: ClientSettings,
+    pub topics: TopicsSettings,
     pub jwt: AuthSettings,
     pub sealing: SealingSettings,
     pub catalog: CatalogSettings,
     pub stream_token: StreamTokenSettings,
     pub viewer: ViewerSettings,
     pub rate_limit: RateLimitSettings,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MysqlSettings {
-    pub url: SecretString,
-    pub max_connections: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisSettings {
-    pub url: SecretString,
-    pub key_prefix: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KafkaSettings {
-    pub brokers: String,
-    pub replication_factor: i32,
-    pub prefix: String,
-    pub options: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SealingSettings {
-    pub keys: SecretString,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -178,10 +178,8 @@ fn common_environment(
         ("DATABASE_URL", database.url(setup.mysql.as_deref())),
         ("KAFKA_BROKERS", kafka),
         ("REDIS_URL", redis.unwrap_or_else(|| servers().redis_url.clone())),
-        ("MARQUEE_KAFKA_PREFIX", prefix.to_owned()),
         ("MARQUEE_TOPICS_PREFIX", prefix.to_owned()),
         ("MARQUEE_REDIS_KEY_PREFIX", prefix.to_owned()),
-        ("MARQUEE_RATE_LIMIT_KEY_PREFIX", prefix.to_owned()),
     ]
 }
 

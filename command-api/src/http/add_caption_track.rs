@@ -16,7 +16,7 @@ use crate::commands::{CommandAnswer, NewIds};
 
 /// Probes and adds a caption track
 #[utoipa::path(
-    post, path = "/v1/movies/{movie_id}/caption-tracks", tag = "caption tracks",
+    post, operation_id = "add_caption_track", path = "/v1/movies/{movie_id}/caption-tracks", tag = "caption tracks",
     params(("movie_id" = Uuid, Path, description = "The movie"), CommandHeaders, DryRun),
     request_body = CaptionTrackBody,
     responses(

@@ -13,7 +13,7 @@ use crate::commands::{CommandAnswer, NewIds};
 
 /// Probes, seals and attaches a stream
 #[utoipa::path(
-    post, path = "/v1/movies/{movie_id}/stream-sources", tag = "stream sources",
+    post, operation_id = "attach_stream_source", path = "/v1/movies/{movie_id}/stream-sources", tag = "stream sources",
     params(("movie_id" = Uuid, Path, description = "The movie"), CommandHeaders, DryRun),
     request_body = StreamSourceBody,
     responses(

@@ -16,7 +16,7 @@ use crate::commands::{CommandAnswer, CommandError, Done, NewIds};
 
 /// Creates a movie, with its stream sources and caption tracks, atomically
 #[utoipa::path(
-    post, path = "/v1/movies", tag = "movies",
+    post, operation_id = "create_movie", path = "/v1/movies", tag = "movies",
     params(CommandHeaders, DryRun),
     request_body = CreateMovieBody,
     responses(

@@ -11,7 +11,7 @@ use super::{
 
 /// Detaches a source
 #[utoipa::path(
-    delete, path = "/v1/movies/{movie_id}/stream-sources/{stream_source_id}", tag = "stream sources",
+    delete, operation_id = "detach_stream_source", path = "/v1/movies/{movie_id}/stream-sources/{stream_source_id}", tag = "stream sources",
     params(("movie_id" = Uuid, Path, description = "The movie"), ("stream_source_id" = Uuid, Path), CommandHeaders, DryRun),
     responses(
         (status = 204, description = "Detached"),

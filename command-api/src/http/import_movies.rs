@@ -31,7 +31,7 @@ const MEDIA_TYPE: &str = "application/x-ndjson";
 
 /// Creates many movies, each on its own
 #[utoipa::path(
-    post, path = "/v1/movies/import", tag = "movies",
+    post, operation_id = "import_movies", path = "/v1/movies/import", tag = "movies",
     params(CommandHeaders, DryRun),
     request_body(content = String, content_type = "application/x-ndjson", description = "One body of POST /v1/movies a line, with an idempotency_key of its own if it likes"),
     responses(

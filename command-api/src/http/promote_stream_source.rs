@@ -12,7 +12,7 @@ use crate::commands::CommandAnswer;
 
 /// Makes a source the primary one
 #[utoipa::path(
-    put, path = "/v1/movies/{movie_id}/stream-sources/{stream_source_id}/primary", tag = "stream sources",
+    put, operation_id = "promote_stream_source", path = "/v1/movies/{movie_id}/stream-sources/{stream_source_id}/primary", tag = "stream sources",
     params(("movie_id" = Uuid, Path, description = "The movie"), ("stream_source_id" = Uuid, Path), CommandHeaders, DryRun),
     responses(
         (status = 200, description = "It is the primary source", body = CommandAnswer),

@@ -11,7 +11,7 @@ use super::{
 
 /// Removes a caption track
 #[utoipa::path(
-    delete, path = "/v1/movies/{movie_id}/caption-tracks/{caption_track_id}", tag = "caption tracks",
+    delete, operation_id = "remove_caption_track", path = "/v1/movies/{movie_id}/caption-tracks/{caption_track_id}", tag = "caption tracks",
     params(("movie_id" = Uuid, Path, description = "The movie"), ("caption_track_id" = Uuid, Path), CommandHeaders, DryRun),
     responses(
         (status = 204, description = "Removed"),

@@ -11,7 +11,7 @@ use super::{
 
 /// Removes a movie
 #[utoipa::path(
-    delete, path = "/v1/movies/{movie_id}", tag = "movies",
+    delete, operation_id = "remove_movie", path = "/v1/movies/{movie_id}", tag = "movies",
     params(("movie_id" = Uuid, Path, description = "The movie"), CommandHeaders, DryRun),
     responses(
         (status = 204, description = "Removed; its title is free again, its slug never is"),

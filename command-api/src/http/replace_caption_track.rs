@@ -13,7 +13,7 @@ use crate::commands::{CommandAnswer, NewIds};
 
 /// Replaces a caption track
 #[utoipa::path(
-    put, path = "/v1/movies/{movie_id}/caption-tracks/{caption_track_id}", tag = "caption tracks",
+    put, operation_id = "replace_caption_track", path = "/v1/movies/{movie_id}/caption-tracks/{caption_track_id}", tag = "caption tracks",
     params(("movie_id" = Uuid, Path, description = "The movie"), ("caption_track_id" = Uuid, Path), CommandHeaders, DryRun),
     request_body = CaptionTrackBody,
     responses(

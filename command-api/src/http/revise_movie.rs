@@ -13,7 +13,7 @@ use crate::commands::CommandAnswer;
 
 /// Changes what the body names
 #[utoipa::path(
-    patch, path = "/v1/movies/{movie_id}", tag = "movies",
+    patch, operation_id = "revise_movie", path = "/v1/movies/{movie_id}", tag = "movies",
     params(("movie_id" = Uuid, Path, description = "The movie"), CommandHeaders, DryRun),
     request_body = ReviseMovieBody,
     responses(

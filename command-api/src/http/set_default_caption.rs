@@ -12,7 +12,7 @@ use crate::commands::CommandAnswer;
 
 /// Makes a track the default
 #[utoipa::path(
-    put, path = "/v1/movies/{movie_id}/caption-tracks/{caption_track_id}/default", tag = "caption tracks",
+    put, operation_id = "set_default_caption", path = "/v1/movies/{movie_id}/caption-tracks/{caption_track_id}/default", tag = "caption tracks",
     params(("movie_id" = Uuid, Path, description = "The movie"), ("caption_track_id" = Uuid, Path), CommandHeaders, DryRun),
     responses(
         (status = 200, description = "It is the default", body = CommandAnswer),

@@ -13,7 +13,7 @@ use crate::commands::CommandAnswer;
 
 /// Shows or hides a movie
 #[utoipa::path(
-    put, path = "/v1/movies/{movie_id}/visibility", tag = "movies",
+    put, operation_id = "set_visibility", path = "/v1/movies/{movie_id}/visibility", tag = "movies",
     params(("movie_id" = Uuid, Path, description = "The movie"), CommandHeaders, DryRun),
     request_body = VisibilityBody,
     responses(

@@ -12,7 +12,7 @@ use crate::commands::{CommandAnswer, NewIds, revalidate_caption};
 
 /// Probes a track again
 #[utoipa::path(
-    post, path = "/v1/movies/{movie_id}/caption-tracks/{caption_track_id}/validate", tag = "caption tracks",
+    post, operation_id = "validate_caption_track", path = "/v1/movies/{movie_id}/caption-tracks/{caption_track_id}/validate", tag = "caption tracks",
     params(("movie_id" = Uuid, Path, description = "The movie"), ("caption_track_id" = Uuid, Path), CommandHeaders, DryRun),
     responses(
         (status = 200, description = "Probed; what changed is an event", body = CommandAnswer),

@@ -12,7 +12,7 @@ use crate::commands::{CommandAnswer, NewIds, revalidate_source};
 
 /// Probes a source again
 #[utoipa::path(
-    post, path = "/v1/movies/{movie_id}/stream-sources/{stream_source_id}/validate", tag = "stream sources",
+    post, operation_id = "validate_stream_source", path = "/v1/movies/{movie_id}/stream-sources/{stream_source_id}/validate", tag = "stream sources",
     params(("movie_id" = Uuid, Path, description = "The movie"), ("stream_source_id" = Uuid, Path), CommandHeaders, DryRun),
     responses(
         (status = 200, description = "Probed; what changed is an event", body = CommandAnswer),

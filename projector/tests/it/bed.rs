@@ -11,12 +11,10 @@ use marquee_infra::{
     http::HttpSettings,
     kafka::{self, ClientSettings, CloudEvent, Topics},
     mysql,
+    settings::{MysqlSettings, TopicsSettings},
     telemetry::{LogFormat, LogSettings},
 };
-use projector::{
-    Application, Settings,
-    settings::{MysqlSettings, ReadinessSettings, TopicsSettings},
-};
+use projector::{Application, Settings, settings::ReadinessSettings};
 use rdkafka::{
     message::OwnedHeaders,
     producer::{FutureProducer, FutureRecord, Producer},

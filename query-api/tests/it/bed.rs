@@ -13,11 +13,11 @@ use marquee_infra::{
     kafka::{self, ClientSettings, TopicSettings, Topics},
     mysql,
     sealing::Sealer,
+    settings::{MysqlSettings, RedisSettings, SealingSettings, TopicsSettings},
     telemetry::{LogFormat, LogSettings},
 };
 use query_api::{
-    Application, CatalogSettings, KafkaSettings, MysqlSettings, RateLimitSettings, RedisSettings,
-    SealingSettings, Settings, StreamTokenSettings, ViewerSettings,
+    Application, CatalogSettings, RateLimitSettings, Settings, StreamTokenSettings, ViewerSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, MySqlConnection, MySqlPool};
@@ -75,7 +75,7 @@ impl Bed {
         Self {
             sealer: Sealer::new(pool.clone(), &settings.sealing.keys).expect("a sealer"),
             pool,
-            topics: Topics::with_prefix(&settings.kafka.prefix),
+            topics: settings.topics.names(),
             settings,
             server_url: server_url.to_owned(),
             database,
@@ -205,11 +205,13 @@ fn settings(database_url: &str, name: &str) -> Settings {
             url: variable("REDIS_URL").into(),
             key_prefix: format!("marquee-t-{name}:"),
         },
-        kafka: KafkaSettings {
-            brokers: variable("KAFKA_BROKERS"),
-            replication_factor: -1,
+        kafka: ClientSettings::new(variable("KAFKA_BROKERS"), "query-api-test"),
+        topics: TopicsSettings {
             prefix: format!("{name}."),
-            options: std::collections::BTreeMap::new(),
+            partitions: 6,
+            replication_factor: -1,
+            min_insync_replicas: 0,
+            retention_days: 1,
         },
         jwt: AuthSettings {
             hs256_secret: JWT_SECRET.into(),
