@@ -15,6 +15,7 @@ use super::{
     movies,
     report::{self, Report},
     rounds::{Plan, compare},
+    steps::Steps,
 };
 
 /// Stands in the title, in ten digits.
@@ -30,7 +31,9 @@ pub async fn run(
     let baseline = Baseline::start().await?;
     let numbers = Arc::new(AtomicU64::new(0));
     report::section("POST /v1/movies: a command, acknowledged when it is durable");
+    let address = marquee.command_api.address().parse()?;
     for &clients in client_counts {
+        let before = Steps::read(address).await?;
         let comparison = compare(
             "commands",
             format!("{clients} clients"),
@@ -40,6 +43,7 @@ pub async fn run(
         )
         .await?;
         report.comparison(&comparison)?;
+        println!("{:24}marquee: {}", "", Steps::read(address).await?.since(&before));
     }
     marquee.command_api.kill();
     baseline.remove().await

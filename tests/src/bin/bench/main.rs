@@ -12,6 +12,7 @@ mod movies;
 mod reads;
 mod report;
 mod rounds;
+mod steps;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -51,7 +51,8 @@ pub struct Report {
     json: Option<File>,
 }
 
-const COLUMNS: &str = "                side            per second  (min..max of rounds)    p50 ms    p99 ms   CPU: server client machine";
+const COLUMNS: &str = "                        side        per second  (min..max of rounds)  p50 ms   p99 ms  \
+                       server us/request  cores: server  client  machine";
 
 /// Begins a table.
 pub fn section(title: &str) {
@@ -79,7 +80,7 @@ impl Report {
             }
         }
         println!(
-            "{:>16}ratio           {:>10.2}x {:>20}  {:>8.2}x {:>8.2}x",
+            "{:24}ratio      {:>10.2}x {:21} {:>6.2}x  {:>6.2}x",
             "",
             comparison.ratio(|round| round.per_second),
             "",
@@ -95,12 +96,16 @@ fn print_side(label: &str, side: &str, rounds: &[Round]) {
     let all = || rounds.iter().map(|round| round.per_second);
     let range =
         format!("({:.0}..{:.0})", all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
-    let server = match rounds.first().and_then(|round| round.cpu.server) {
-        Some(_) => format!("{:.2}", of(|round| round.cpu.server.unwrap_or_default())),
-        None => "-".to_owned(),
+    let (cost, server) = match rounds.first().and_then(|round| round.cpu.server) {
+        Some(_) => {
+            let cores = |round: &Round| round.cpu.server.unwrap_or_default();
+            let cost = median(rounds.iter().map(|round| 1e6 * cores(round) / round.per_second));
+            (format!("{cost:.1}"), format!("{:.2}", median(rounds.iter().map(cores))))
+        }
+        None => ("-".to_owned(), "-".to_owned()),
     };
     println!(
-        "{label:<16}{side:<16}{:>10.0}  {range:>20}  {:>8.2}  {:>8.2}  {server:>12} {:>6.2} {:>7.2}",
+        "{label:<24}{side:<9} {:>12.0}  {range:>20}  {:>6.2}  {:>7.2}  {cost:>17}  {server:>13}  {:>6.2}  {:>7.2}",
         of(|round| round.per_second),
         of(|round| round.p50_ms),
         of(|round| round.p99_ms),
