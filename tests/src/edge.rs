@@ -46,6 +46,11 @@ impl Edge {
         format!("https://127.0.0.1:{}", self.port)
     }
 
+    /// The folder that it serves.
+    pub fn content(&self) -> PathBuf {
+        self.folder.join("edge/www")
+    }
+
     fn script(&self, action: &str) -> Command {
         let mut command = Command::new(repository().join("infra/local/edge/edge"));
         command.arg(action).arg("--dir").arg(&self.folder);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use cqrs_es::{Aggregate, event_sink::EventSink};
-use marquee_domain::{Context, Movie, MovieCommand, MovieError, MovieEvent, MovieId};
+use marquee_domain::{
+    Context, Movie, MovieCommand, MovieError, MovieEvent, MovieId, values::Title,
+};
 use marquee_infra::{
     clock,
     event_log::{
@@ -70,6 +72,15 @@ impl CommandService {
         Ok(loaded)
     }
 
+    /// 409 when the title is taken: asked before anything slow is done for a new movie.
+    pub async fn expect_title_free(
+        &self,
+        movie_id: MovieId,
+        title: &Title,
+    ) -> Result<(), CommandError> {
+        Ok(self.log.expect_title_free(movie_id, title).await?)
+    }
+
     /// Carries out `command`; `status` is the HTTP status that its success is answered with.
     pub async fn execute(
         &self,
@@ -103,6 +114,9 @@ impl CommandService {
                 decided => decided?,
             };
             if request.dry_run {
+                if let Some(listed) = movie.listed() {
+                    self.log.expect_title_free(movie_id, &listed.title).await?;
+                }
                 let version = loaded.version + events.len() as u64;
                 return Ok(Done::DryRun { events, movie: Box::new(movie), version });
             }

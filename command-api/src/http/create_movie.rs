@@ -38,6 +38,9 @@ pub async fn handle(call: Call) -> Result<HttpResponse, Problem> {
 /// Creates a movie with all that it comes with, or nothing.
 pub async fn create(work: &Work, movie: MovieToCreate) -> Result<Done, CommandError> {
     let movie_id = MovieId::new(clock::new_uuid());
+    if !movie.stream_sources.is_empty() || !movie.caption_tracks.is_empty() {
+        work.commands.expect_title_free(movie_id, &movie.title).await?;
+    }
     let (stream_sources, caption_tracks) =
         work.ingest.all(movie_id, movie.stream_sources, movie.caption_tracks).await?;
     let ids = NewIds {

@@ -30,7 +30,7 @@ use cache::MovieCache;
 pub use error::{AppendError, Cause, EventLogError};
 pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey};
 use loading::Loader;
-use marquee_domain::{Movie, MovieId, UserId};
+use marquee_domain::{Movie, MovieId, UserId, values::Title};
 use prepared::Prepared;
 pub use reader::{EventReader, RecordedEvent};
 use settle::Refusal;
@@ -158,15 +158,36 @@ impl EventLog {
                 Err(AppendError::VersionConflict { actual })
             }
             Err(Refusal::TitleTaken { holder }) => Err(match after.listed() {
-                Some(movie) => {
-                    let suggestion = suggestion::free_title(&self.pool, &movie.title).await?;
-                    AppendError::TitleTaken { holder, suggestion }
-                }
+                Some(movie) => self.title_taken(holder, &movie.title).await?,
                 None => AppendError::Internal(Arc::from(Box::from("a title without a movie"))),
             }),
             Err(Refusal::KeyReused) => Err(AppendError::KeyReused),
             Err(Refusal::Failed(error)) => Err(error),
         }
+    }
+
+    /// `TitleTaken` if another movie than `movie_id` holds the title just now: to be told early.
+    /// What holds is what `append` decides.
+    pub async fn expect_title_free(
+        &self,
+        movie_id: MovieId,
+        title: &Title,
+    ) -> Result<(), AppendError> {
+        let holder =
+            sql::find_title_holder(&self.pool, &title.key()).await.map_err(EventLogError::from)?;
+        match holder {
+            Some(holder) if holder != movie_id => Err(self.title_taken(holder, title).await?),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn title_taken(
+        &self,
+        holder: MovieId,
+        title: &Title,
+    ) -> Result<AppendError, EventLogError> {
+        let suggestion = suggestion::free_title(&self.pool, title).await?;
+        Ok(AppendError::TitleTaken { holder, suggestion })
     }
 
     /// What was answered to the caller's command with this key; `KeyReused` when that command was

@@ -10,3 +10,4 @@ mod outages;
 mod races;
 mod shutdown;
 mod unknown_outcome;
+mod validation;

@@ -5,7 +5,10 @@ use std::{
     fmt::Write,
 };
 
-use marquee_domain::{MovieId, UserId, values::Slug};
+use marquee_domain::{
+    MovieId, UserId,
+    values::{Slug, TitleKey},
+};
 use sqlx::{
     MySql, MySqlConnection, Row,
     mysql::{MySqlArguments, MySqlRow},
@@ -141,7 +144,19 @@ pub(in crate::event_log) async fn look_up_slugs(
     Ok(())
 }
 
-/// Who holds which of these title keys.
+pub(in crate::event_log) async fn find_title_holder<'c>(
+    executor: impl sqlx::Executor<'c, Database = MySql>,
+    key: &TitleKey,
+) -> Result<Option<MovieId>, sqlx::Error> {
+    sqlx::query("SELECT movie_id FROM movie_claims WHERE kind = 'TITLE' AND claim_value = ?")
+        .bind(key.as_str())
+        .fetch_optional(executor)
+        .await?
+        .map(|row| id(&text(&row, "movie_id")?))
+        .transpose()
+}
+
+/// Which of these title keys are held.
 pub(in crate::event_log) async fn titles_taken<'c>(
     executor: impl sqlx::Executor<'c, Database = MySql>,
     keys: &[String],
