@@ -2,7 +2,7 @@
 //!
 //! One kept-alive connection, one request at a time, answers with `Content-Length` only.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail, ensure};
 use tokio::{
@@ -79,6 +79,15 @@ fn parse_head(bytes: &[u8]) -> anyhow::Result<Option<Head>> {
 pub fn get(address: SocketAddr, path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n\r\n")
         .into_bytes()
+}
+
+/// A `GET` request's bytes, as a proxy passes on that of the client at `forwarded_for`.
+pub fn get_for(address: SocketAddr, path: &str, forwarded_for: Ipv4Addr) -> Vec<u8> {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n\
+         X-Forwarded-For: {forwarded_for}\r\n\r\n"
+    )
+    .into_bytes()
 }
 
 /// A `POST` request's bytes.

@@ -57,7 +57,7 @@ fn load(service: &Service, clients: usize, numbers: &Arc<AtomicU64>) -> anyhow::
     let at = template.windows(NUMBER.len()).position(|bytes| bytes == NUMBER.as_bytes());
     let at = at.context("the title has a number")?;
     let numbers = Arc::clone(numbers);
-    let next: NextRequest = Arc::new(move || {
+    let next: NextRequest = Arc::new(move |_| {
         let mut request = template.clone();
         let number = format!("{:010}", numbers.fetch_add(1, Ordering::Relaxed));
         request[at..at + NUMBER.len()].copy_from_slice(number.as_bytes());

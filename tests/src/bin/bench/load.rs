@@ -21,8 +21,8 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 60_000_000_000, 3).expect("the bounds are in order")
 }
 
-/// Makes the next request. Called by all clients.
-pub type NextRequest = Arc<dyn Fn() -> Arc<[u8]> + Send + Sync>;
+/// Makes the next request of the client with this number, counted from 0.
+pub type NextRequest = Arc<dyn Fn(usize) -> Arc<[u8]> + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Load {
@@ -127,8 +127,9 @@ impl Load {
             let started = Instant::now();
             let measured_from = started + timing.warm_up;
             let window = Window { measured_from, end: measured_from + timing.measured };
+            let clients = (index..).step_by(thread_count).zip(connections?);
             let clients =
-                connections?.into_iter().map(|connection| self.client(connection, window));
+                clients.map(|(client, connection)| self.client(client, connection, window));
             let mut latency = histogram();
             for share in try_join_all(clients).await? {
                 latency.add(share)?;
@@ -139,6 +140,7 @@ impl Load {
 
     async fn client(
         &self,
+        client: usize,
         mut connection: Connection,
         window: Window,
     ) -> anyhow::Result<Histogram<u64>> {
@@ -163,7 +165,7 @@ impl Load {
             if started >= window.end {
                 return Ok(latency);
             }
-            let request = (self.next)();
+            let request = (self.next)(client);
             let answer = connection
                 .exchange(&request)
                 .await

@@ -82,10 +82,13 @@ const QUOTA: &str = "100000000";
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     println!("{}", machine::describe().await?);
-    let quotas =
-        ["MARQUEE_RATE_LIMIT_ADMIN_MUTATION_QUOTA", "MARQUEE_RATE_LIMIT_VIEWER_READ_QUOTA"]
-            .map(|name| (name, QUOTA.to_owned()));
-    let setup = Setup { settings: quotas.to_vec(), ..Setup::default() };
+    let settings = vec![
+        ("MARQUEE_RATE_LIMIT_ADMIN_MUTATION_QUOTA", QUOTA.to_owned()),
+        ("MARQUEE_RATE_LIMIT_VIEWER_READ_QUOTA", QUOTA.to_owned()),
+        // The bench is a proxy to them, with a viewer behind each connection.
+        ("MARQUEE_RATE_LIMIT_TRUSTED_PROXIES", "127.0.0.0/8".to_owned()),
+    ];
+    let setup = Setup { settings, ..Setup::default() };
     let mut report = Report::new(arguments.json.as_deref())?;
     let plan = arguments.plan();
     if arguments.wants(Section::Commands) {

@@ -1,6 +1,11 @@
 //! Catalog reads of query-api beside nginx serving the same bytes as a static file.
 
-use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::{Context, ensure};
 use chrono::TimeDelta;
@@ -17,7 +22,7 @@ use super::{
     rounds::{Plan, compare},
 };
 
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: u8 = 64;
 const PAGE: &str = "/v1/movies?limit=20";
 const PAGE_MOVIES: usize = 20;
 /// How many movies are created at once; each has its stream and captions probed.
@@ -50,7 +55,7 @@ pub async fn run(
     })
     .await;
 
-    report::section("GET from the catalog: 64 connections, as fast as they can");
+    report::section("GET from the catalog: 64 connections of as many viewers, as fast as they can");
     for (name, path) in [("list of 20", PAGE), ("detail", &detail)] {
         let body = fetch(address, path).await?;
         let copy = StaticCopy::create(files, &marquee.prefix, &body)?;
@@ -107,9 +112,12 @@ async fn fetch(address: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
     Ok(answer.body.to_vec())
 }
 
+/// Every connection is another viewer's, with a rate limit of its own.
 fn get(address: SocketAddr, path: &str) -> Load {
-    let request: Arc<[u8]> = client::get(address, path).into();
-    Load::new(address, Arc::new(move || Arc::clone(&request)), 200, CONNECTIONS)
+    let viewer = |client| client::get_for(address, path, Ipv4Addr::new(10, 0, 0, client)).into();
+    let requests: Vec<Arc<[u8]>> = (0..CONNECTIONS).map(viewer).collect();
+    let next = move |client: usize| Arc::clone(&requests[client]);
+    Load::new(address, Arc::new(next), 200, usize::from(CONNECTIONS))
 }
 
 /// A file that nginx serves, as long as this lives.

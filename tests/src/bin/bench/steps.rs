@@ -56,8 +56,13 @@ impl fmt::Display for Steps {
             let step = name.strip_prefix(STEP_SECONDS)?.split('"').nth(1)?;
             (*count > 0.0).then(|| format!("{step} {:.2}", 1e3 * sum / count))
         });
-        write!(f, "{}); ", steps.collect::<Vec<_>>().join(", "))?;
+        write!(f, "{})", steps.collect::<Vec<_>>().join(", "))?;
         let (events, ms) = (self.mean(PUBLISHED_EVENTS), 1e3 * self.mean(PUBLISH_SECONDS));
-        write!(f, "published {events:.1} at a time in {ms:.2} ms")
+        // Without a relay there is nothing to tell.
+        if events.is_nan() {
+            Ok(())
+        } else {
+            write!(f, "; published {events:.1} at a time in {ms:.2} ms")
+        }
     }
 }
