@@ -15,7 +15,7 @@ need_tansu() {
   source "$LOCAL_DIR/lib/rust.sh"
   need_rust
   cargo install tansu --version 0.6.0 --locked --features dynostore,libsql --root "$PACKAGES/tansu" >"$PACKAGES/tansu.log" 2>&1 ||
-    die "neither Apache Kafka (Maven Central; log: $PACKAGES/maven.log) nor tansu (crates.io; log: $PACKAGES/tansu.log) \
+    die "neither Apache Kafka (Maven Central; log: $PACKAGES/maven.log) nor tansu (cargo install; log: $PACKAGES/tansu.log) \
 could be fetched. $OWN_WAY"
 }
 
