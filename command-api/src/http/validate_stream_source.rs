@@ -15,7 +15,7 @@ use crate::commands::{CommandAnswer, NewIds, revalidate_source};
     post, operation_id = "validate_stream_source", path = "/v1/movies/{movie_id}/stream-sources/{stream_source_id}/validate", tag = "stream sources",
     params(("movie_id" = Uuid, Path, description = "The movie"), ("stream_source_id" = Uuid, Path), CommandHeaders, DryRun),
     responses(
-        (status = 200, description = "Probed; what changed is an event", body = CommandAnswer),
+        (status = 200, description = "Probed; what was found is an event, whether it changed or not", body = CommandAnswer),
         (status = 404, description = "No such movie, source or track: movie_not_found, stream_source_not_found, caption_track_not_found", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "precondition_failed", body = ProblemBody, content_type = "application/problem+json"),
         CommonProblems,

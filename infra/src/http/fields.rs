@@ -203,11 +203,6 @@ impl Fields {
         objects
     }
 
-    /// Whether the body had nothing of what this reader knows.
-    pub fn is_empty(&self) -> bool {
-        self.unread.is_empty()
-    }
-
     fn parsed<T, E: Display>(&mut self, name: &str, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.error(name, error)).ok()
     }
