@@ -26,7 +26,6 @@ pub enum ProblemCode {
     VersionConflict,
     PreconditionFailed,
     IdempotencyKeyReused,
-    IdempotencyInProgress,
     StreamUnusable,
     CaptionUnusable,
     DurationMismatch,
@@ -42,7 +41,7 @@ pub enum ProblemCode {
 }
 
 impl ProblemCode {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 33] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::ValidationFailed,
@@ -64,7 +63,6 @@ impl ProblemCode {
         Self::VersionConflict,
         Self::PreconditionFailed,
         Self::IdempotencyKeyReused,
-        Self::IdempotencyInProgress,
         Self::StreamUnusable,
         Self::CaptionUnusable,
         Self::DurationMismatch,
@@ -158,11 +156,6 @@ impl ProblemCode {
                 "idempotency_key_reused",
                 S::UNPROCESSABLE_ENTITY,
                 "The Idempotency-Key belongs to another request",
-            ),
-            Self::IdempotencyInProgress => (
-                "idempotency_in_progress",
-                S::CONFLICT,
-                "A request with this Idempotency-Key is being carried out",
             ),
             Self::StreamUnusable => {
                 ("stream_unusable", S::UNPROCESSABLE_ENTITY, "The stream cannot be used")

@@ -69,9 +69,6 @@ fn markdown(code: ProblemCode) -> &'static str {
         ProblemCode::IdempotencyKeyReused => {
             include_str!("../../../docs/errors/idempotency_key_reused.md")
         }
-        ProblemCode::IdempotencyInProgress => {
-            include_str!("../../../docs/errors/idempotency_in_progress.md")
-        }
         ProblemCode::StreamUnusable => include_str!("../../../docs/errors/stream_unusable.md"),
         ProblemCode::CaptionUnusable => include_str!("../../../docs/errors/caption_unusable.md"),
         ProblemCode::DurationMismatch => include_str!("../../../docs/errors/duration_mismatch.md"),
