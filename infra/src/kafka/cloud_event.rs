@@ -12,8 +12,8 @@ use rdkafka::message::{Header, Headers, OwnedHeaders};
 use thiserror::Error;
 use uuid::Uuid;
 
-const SPEC_VERSION: &str = "1.0";
-const CONTENT_TYPE: &str = "application/json";
+pub(super) const SPEC_VERSION: &str = "1.0";
+pub(super) const CONTENT_TYPE: &str = "application/json";
 
 /// `ce_source` of what came through a command.
 pub const COMMAND_API: &str = "/marquee/command-api";

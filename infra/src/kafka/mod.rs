@@ -12,10 +12,12 @@ use rdkafka::{
 use serde::Deserialize;
 
 pub mod cloud_event;
+pub mod movie_event;
 pub mod producer;
 pub mod topics;
 
 pub use cloud_event::{CloudEvent, CloudEventError};
+pub use movie_event::StructuredEvent;
 pub use producer::{FactProducer, PublishError};
 pub use topics::{TopicSettings, Topics, TopicsError, ensure_topics};
 
