@@ -1,4 +1,4 @@
-# What every script of the local stack shares: messages, the two profiles, and where things live.
+# What every script of the local stack shares: messages, the profiles, and where things live.
 # Sourced, never run. It starts nothing and installs nothing.
 # shellcheck shell=bash
 # The variables below are this file's product; the scripts that source it use them.
@@ -9,7 +9,7 @@ REPO_DIR=$(cd "$LOCAL_DIR/../.." && pwd)
 STATE_ROOT=${MARQUEE_STATE_DIR:-$LOCAL_DIR/.state}
 [[ $STATE_ROOT == /* ]] || STATE_ROOT=$PWD/$STATE_ROOT
 
-# Software is fetched once and shared by both profiles; everything else is private to a profile.
+# Software is fetched once and shared by all profiles; everything else is private to a profile.
 PACKAGES=$STATE_ROOT/packages
 TOOLS_BIN=$PACKAGES/bin
 # Debian keeps servers in sbin, which an ordinary user's PATH lacks.
@@ -36,9 +36,12 @@ trap '(($? == STATUS_OF_DIE)) || warn "unexpected failure at ${BASH_SOURCE[0]}:$
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Sets the ports and folders of a profile. The two never share a port, so they can run side by side.
+# Sets the ports and folders of a profile. No two share a port, so they can run side by side.
 use_profile() {
   PROFILE=$1
+  # Kafka sends its clients to the address it advertises, past any proxy. Each LISTENS:ADVERTISED here is a listener that
+  # sends them to another port: a test's proxy listens there, and can cut them off. See lib/kafka.sh.
+  KAFKA_DETOURS=''
   case $PROFILE in
     demo)
       MYSQL_PORT=13306 KAFKA_PORT=19092 KAFKA_CONTROLLER_PORT=19093 REDIS_PORT=16379
@@ -49,8 +52,14 @@ use_profile() {
       MYSQL_PORT=23306 KAFKA_PORT=29092 KAFKA_CONTROLLER_PORT=29093 REDIS_PORT=26379
       EDGE_PORT=28443 STATIC_PORT=28080 VERIFY_PORT=28081
       MYSQL_BUFFER_POOL=256M
+      KAFKA_DETOURS='29101:29111 29102:29112 29103:29113 29104:29114'
       ;;
-    *) die "unknown profile '$PROFILE': it is demo or test" ;;
+    spare)
+      MYSQL_PORT=24306 KAFKA_PORT=24092 KAFKA_CONTROLLER_PORT=24093 REDIS_PORT=24379
+      EDGE_PORT=24443 STATIC_PORT=24080 VERIFY_PORT=24081
+      MYSQL_BUFFER_POOL=256M
+      ;;
+    *) die "unknown profile '$PROFILE': it is demo, test or spare" ;;
   esac
   # Where nginx asks whether a stream token is good: the query API's port.
   VERIFY_PORT=${MARQUEE_EDGE_VERIFY_PORT:-$VERIFY_PORT}
@@ -71,7 +80,7 @@ parse_profile() {
   while (($#)); do
     case $1 in
       --profile)
-        [[ $# -ge 2 ]] || die '--profile needs a name: demo or test'
+        [[ $# -ge 2 ]] || die '--profile needs a name: demo, test or spare'
         profile=$2
         shift
         ;;

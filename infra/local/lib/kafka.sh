@@ -25,14 +25,28 @@ need_kafka() {
   kafka_fetch_jars || need_tansu
 }
 
+# Every detour of the profile as a listener: `kafka_detours 1` lists where they listen, `kafka_detours 2` what they advertise.
+kafka_detours() {
+  local detour number=0
+  for detour in $KAFKA_DETOURS; do
+    printf ',DETOUR%d://127.0.0.1:%s' "$((number += 1))" "$(cut -d: -f"$1" <<<"$detour")"
+  done
+}
+
+kafka_detour_protocols() {
+  local detour number=0
+  for detour in $KAFKA_DETOURS; do printf ',DETOUR%d:PLAINTEXT' "$((number += 1))"; done
+}
+
 # Small numbers everywhere: a node of one, quick to start, and internal topics that need no second copy.
 kafka_write_config() {
   cat >"$STATE/kafka/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$KAFKA_CONTROLLER_PORT
-listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
-advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT
+listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT$(kafka_detours 1)
+advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_PORT$(kafka_detours 2)
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$(kafka_detour_protocols)
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$STATE/kafka/data

@@ -29,6 +29,7 @@ print_env() {
   line() { printf "export %s='%s'\n" "$1" "$2"; }
   line DATABASE_URL "mysql://marquee:$(secret MYSQL_PASSWORD)@127.0.0.1:$MYSQL_PORT/marquee"
   line KAFKA_BROKERS "127.0.0.1:$KAFKA_PORT"
+  [[ -z $KAFKA_DETOURS ]] || line MARQUEE_TEST_KAFKA_DETOURS "$KAFKA_DETOURS"
   line REDIS_URL "redis://127.0.0.1:$REDIS_PORT/0"
   line MARQUEE_EDGE_URL "https://127.0.0.1:$EDGE_PORT"
   line MARQUEE_STATIC_URL "http://127.0.0.1:$STATIC_PORT"
