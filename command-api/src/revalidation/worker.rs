@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use marquee_domain::{MovieError, MovieEvent, MovieId, UserId, movie::Trigger};
+use marquee_domain::{
+    MovieError, MovieId, UserId,
+    movie::{Trigger, decode},
+};
 use marquee_infra::{
     clock,
     event_log::{EventLogError, EventReader},
@@ -105,7 +108,7 @@ impl Worker {
             self.position = last.position;
             for event in &events {
                 // One that cannot be read is the projector's to report; here it schedules nothing.
-                if let Ok(payload) = serde_json::from_str::<MovieEvent>(event.payload.get()) {
+                if let Ok(payload) = decode(&event.event_type, event.payload.get()) {
                     self.schedule.apply(event.movie_id, &payload);
                 }
             }

@@ -1,10 +1,11 @@
-//! What has happened to a movie. Released events are never edited: a changed shape is a new version
-//! with an upcaster.
+//! What has happened to a movie, in the shapes in which it is written today. A released shape is never
+//! edited: a changed one is a new version (`event_type`) and has an upcaster (`upcast`).
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
+use super::event_type::{EventName, EventType};
 use crate::{
     ids::{CaptionTrackId, MovieId, StreamSourceId, UserId},
     values::{
@@ -84,7 +85,6 @@ pub enum MovieEvent {
         primary: bool,
         last_validated_at: DateTime<Utc>,
         validation_status: ValidationStatus,
-        #[serde(flatten)]
         facts: StreamFacts,
         #[serde(flatten)]
         stamp: Stamp,
@@ -162,39 +162,40 @@ pub enum MovieEvent {
 }
 
 impl MovieEvent {
-    /// The version of the shapes above.
-    pub const VERSION: &'static str = "1";
+    pub const fn event_name(&self) -> EventName {
+        match self {
+            Self::MovieCreated { .. } => EventName::MovieCreated,
+            Self::MovieRetitled { .. } => EventName::MovieRetitled,
+            Self::MovieDetailsRevised { .. } => EventName::MovieDetailsRevised,
+            Self::AvailabilityRescheduled { .. } => EventName::AvailabilityRescheduled,
+            Self::MovieShown { .. } => EventName::MovieShown,
+            Self::MovieHidden { .. } => EventName::MovieHidden,
+            Self::MovieRemoved { .. } => EventName::MovieRemoved,
+            Self::StreamSourceAttached { .. } => EventName::StreamSourceAttached,
+            Self::StreamSourceValidated { .. } => EventName::StreamSourceValidated,
+            Self::PrimaryStreamSourceChanged { .. } => EventName::PrimaryStreamSourceChanged,
+            Self::StreamSourceDetached { .. } => EventName::StreamSourceDetached,
+            Self::CaptionTrackAdded { .. } => EventName::CaptionTrackAdded,
+            Self::CaptionTrackReplaced { .. } => EventName::CaptionTrackReplaced,
+            Self::CaptionTrackValidated { .. } => EventName::CaptionTrackValidated,
+            Self::DefaultCaptionChanged { .. } => EventName::DefaultCaptionChanged,
+            Self::CaptionTrackRemoved { .. } => EventName::CaptionTrackRemoved,
+        }
+    }
 
     /// The event's name, as in its payload's `type`.
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::MovieCreated { .. } => "MovieCreated",
-            Self::MovieRetitled { .. } => "MovieRetitled",
-            Self::MovieDetailsRevised { .. } => "MovieDetailsRevised",
-            Self::AvailabilityRescheduled { .. } => "AvailabilityRescheduled",
-            Self::MovieShown { .. } => "MovieShown",
-            Self::MovieHidden { .. } => "MovieHidden",
-            Self::MovieRemoved { .. } => "MovieRemoved",
-            Self::StreamSourceAttached { .. } => "StreamSourceAttached",
-            Self::StreamSourceValidated { .. } => "StreamSourceValidated",
-            Self::PrimaryStreamSourceChanged { .. } => "PrimaryStreamSourceChanged",
-            Self::StreamSourceDetached { .. } => "StreamSourceDetached",
-            Self::CaptionTrackAdded { .. } => "CaptionTrackAdded",
-            Self::CaptionTrackReplaced { .. } => "CaptionTrackReplaced",
-            Self::CaptionTrackValidated { .. } => "CaptionTrackValidated",
-            Self::DefaultCaptionChanged { .. } => "DefaultCaptionChanged",
-            Self::CaptionTrackRemoved { .. } => "CaptionTrackRemoved",
-        }
+        self.event_name().as_str()
     }
 }
 
 impl DomainEvent for MovieEvent {
     /// The CloudEvents type, such as `marquee.movie.MovieCreated.v1`.
     fn event_type(&self) -> String {
-        format!("marquee.movie.{}.v{}", self.name(), Self::VERSION)
+        EventType::current(self.event_name()).to_string()
     }
 
     fn event_version(&self) -> String {
-        Self::VERSION.to_owned()
+        self.event_name().current_version().to_string()
     }
 }

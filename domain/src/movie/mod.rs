@@ -4,17 +4,22 @@
 mod aggregate;
 mod command;
 pub mod decide;
+mod decode;
 mod error;
 mod event;
+mod event_type;
 pub mod evolve;
 mod state;
+pub mod upcast;
 
 pub use command::{
     CreateMovie, MovieCommand, NewCaptionTrack, NewStreamSource, RevisePatch, Trigger,
     ValidationOutcome,
 };
+pub use decode::{DecodeError, decode, decode_value};
 pub use error::{MovieError, Unmet};
 pub use event::{MovieEvent, Stamp};
+pub use event_type::{EventName, EventType, EventTypeError};
 pub use state::{CaptionTrack, ListedMovie, Movie, StreamSource};
 
 use chrono::{DateTime, Utc};

@@ -50,13 +50,14 @@ pub struct StreamProbe {
 }
 
 /// What an event records of a probe that the rules accepted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamFacts {
-    /// The longest variant, in seconds, to the millisecond.
-    pub measured_duration_seconds: f64,
+    /// The longest variant. Whole milliseconds: sums and comparisons are exact, and nothing that
+    /// keeps numbers as it likes (JavaScript, MySQL's JSON) makes another one of it.
+    pub measured_duration_ms: u64,
     /// The shortest variant, where it is not as long as the longest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shortest_variant_seconds: Option<f64>,
+    pub shortest_variant_ms: Option<u64>,
     pub variant_count: u32,
     pub encryption: Encryption,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,23 +66,45 @@ pub struct StreamFacts {
 }
 
 impl StreamFacts {
-    /// Nothing that a playlist claims leaves the range in which JSON keeps every millisecond.
+    /// Thirty years. Nothing that a playlist claims makes it longer.
     const MAX_SECONDS: f64 = 1e9;
 
-    fn to_the_millisecond(seconds: f64) -> f64 {
-        (seconds.clamp(0.0, Self::MAX_SECONDS) * 1000.0).round() / 1000.0
+    pub fn measured_duration_seconds(&self) -> f64 {
+        to_seconds(self.measured_duration_ms)
     }
+
+    pub fn shortest_variant_seconds(&self) -> Option<f64> {
+        self.shortest_variant_ms.map(to_seconds)
+    }
+
+    fn to_milliseconds(seconds: f64) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from 0 to 10^12, and whole"
+        )]
+        let milliseconds = (seconds.clamp(0.0, Self::MAX_SECONDS) * 1000.0).round() as u64;
+        milliseconds
+    }
+}
+
+/// The number nearest to it, so that it is shown with three decimals at most.
+fn to_seconds(milliseconds: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53, which is 285,000 years")]
+    let milliseconds = milliseconds as f64;
+    milliseconds / 1000.0
 }
 
 impl From<&StreamProbe> for StreamFacts {
     fn from(probe: &StreamProbe) -> Self {
         // f64::max and f64::min pass over what is not a number.
         let lengths = || probe.variant_seconds.iter().copied();
-        let longest = Self::to_the_millisecond(lengths().fold(0.0, f64::max));
-        let shortest = Self::to_the_millisecond(lengths().fold(longest, f64::min));
+        let longest = lengths().fold(0.0, f64::max);
+        let shortest = Self::to_milliseconds(lengths().fold(longest, f64::min));
+        let longest = Self::to_milliseconds(longest);
         Self {
-            measured_duration_seconds: longest,
-            shortest_variant_seconds: (shortest < longest).then_some(shortest),
+            measured_duration_ms: longest,
+            shortest_variant_ms: (shortest < longest).then_some(shortest),
             variant_count: u32::try_from(probe.variant_seconds.len()).unwrap_or(u32::MAX),
             encryption: probe.encryption,
             drm_systems: probe.drm_systems.clone(),

@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 /// The length of the film in seconds, as its streams have it.
 pub const SECONDS: f64 = 5_400.0;
+/// The same as events have it.
+pub const MILLISECONDS: u64 = 5_400_000;
 
 pub fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -145,8 +147,8 @@ pub fn probe_of(variant_seconds: &[f64]) -> StreamProbe {
 
 pub fn stream_facts() -> StreamFacts {
     StreamFacts {
-        measured_duration_seconds: SECONDS,
-        shortest_variant_seconds: None,
+        measured_duration_ms: MILLISECONDS,
+        shortest_variant_ms: None,
         variant_count: 1,
         encryption: Encryption::Clear,
         drm_systems: Vec::new(),

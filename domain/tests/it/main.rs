@@ -10,5 +10,6 @@ mod properties;
 mod removal;
 mod revision;
 mod stream_sources;
+mod upcasting;
 mod values;
 mod visibility;

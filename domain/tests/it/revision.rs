@@ -199,7 +199,7 @@ fn the_duration_still_matches_every_attached_stream() {
 fn the_duration_still_matches_the_shortest_variant_of_a_stream() {
     let probe = probe_of(&[5_450.0, 5_341.0]);
     let facts = StreamFacts::from(&probe);
-    assert_eq!(facts.shortest_variant_seconds, Some(5_341.0));
+    assert_eq!(facts.shortest_variant_ms, Some(5_341_000));
     let uneven = given(draft())
         .when(attach(NewStreamSource { probe, ..source(1) }))
         .inspect_result()

@@ -1,6 +1,6 @@
 //! From a Kafka record to a movie event.
 
-use marquee_domain::{MovieEvent, MovieId};
+use marquee_domain::{MovieEvent, MovieId, movie};
 use marquee_infra::kafka::{CloudEvent, CloudEventError};
 use rdkafka::{
     Message,
@@ -29,12 +29,10 @@ pub enum DecodeError {
     Tombstone,
     #[error("the value is not UTF-8 text")]
     NotText(#[from] std::str::Utf8Error),
-    #[error("the value is not an event that is known: {0}")]
-    Payload(#[from] serde_json::Error),
+    #[error(transparent)]
+    Event(#[from] movie::DecodeError),
     #[error("{0}")]
     Log(String),
-    #[error("the type is {header}, the value is of type {value}")]
-    Type { header: String, value: String },
     #[error("the key names movie {key}, the value movie {value}")]
     OtherMovie { key: MovieId, value: MovieId },
 }
@@ -73,11 +71,7 @@ pub fn parse(
     event_type: &str,
     payload: &str,
 ) -> Result<MovieEvent, DecodeError> {
-    let event: MovieEvent = serde_json::from_str(payload)?;
-    let actual = cqrs_es::DomainEvent::event_type(&event);
-    if actual != event_type {
-        return Err(DecodeError::Type { header: event_type.to_owned(), value: actual });
-    }
+    let event = movie::decode(event_type, payload)?;
     match &event {
         MovieEvent::MovieCreated { movie_id: named, .. } if *named != movie_id => {
             Err(DecodeError::OtherMovie { key: movie_id, value: *named })

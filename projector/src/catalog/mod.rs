@@ -5,6 +5,7 @@
 //! it, so that viewers keep seeing the movie's last good version.
 
 mod decode;
+mod facts;
 mod fold;
 mod history;
 mod load;

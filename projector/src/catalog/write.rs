@@ -3,7 +3,7 @@
 use marquee_domain::{Movie, MovieId, movie::ListedMovie, values::QualityTag};
 use sqlx::{MySqlConnection, QueryBuilder, types::Json};
 
-use super::fold::Fold;
+use super::{facts::StreamFactsColumn, fold::Fold};
 use crate::{failure::Failure, sql};
 
 /// Few, because a movie with two hundred captions is large.
@@ -149,7 +149,7 @@ async fn write_sources(tx: &mut MySqlConnection, rows: &[MovieRow<'_>]) -> Resul
                 .push_bind(source.primary)
                 .push_bind(source.last_validated_at)
                 .push_bind(source.validation_status.as_str())
-                .push_bind(Json(&source.facts));
+                .push_bind(Json(StreamFactsColumn::from(&source.facts)));
         });
         insert.build().execute(&mut *tx).await?;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use marquee_domain::{Movie, MovieId, movie::ListedMovie};
+use marquee_domain::{Movie, MovieId, movie::ListedMovie, values::StreamFacts};
 use serde_json::{Value, json};
 use sqlx::{Row, mysql::MySqlRow, types::Json};
 
@@ -70,7 +70,7 @@ fn children(movie: &ListedMovie) -> Value {
                 source.primary,
                 time(source.last_validated_at),
                 source.validation_status,
-                source.facts,
+                column_of(&source.facts),
             ])
         })
         .collect();
@@ -91,6 +91,21 @@ fn children(movie: &ListedMovie) -> Value {
         })
         .collect();
     json!({ "genres": movie.genres, "stream_sources": sources, "caption_tracks": captions })
+}
+
+/// The table keeps durations in seconds, whatever the events do.
+fn column_of(facts: &StreamFacts) -> Value {
+    let mut column = json!(facts);
+    let fields = column.as_object_mut().expect("an object");
+    for (milliseconds, seconds) in [
+        ("measured_duration_ms", "measured_duration_seconds"),
+        ("shortest_variant_ms", "shortest_variant_seconds"),
+    ] {
+        if let Some(value) = fields.remove(milliseconds).and_then(|value| value.as_f64()) {
+            fields.insert(seconds.to_owned(), json!(value / 1000.0));
+        }
+    }
+    column
 }
 
 /// What is in the tables.

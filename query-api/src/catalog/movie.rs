@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use marquee_domain::{
     MovieId, StreamSourceId,
     values::{
-        AvailabilityWindow, CaptionFacts, CaptionFormat, LanguageCode, SealedUrl, StreamFacts,
-        Title, TitleKey, ValidationStatus, Visibility,
+        AvailabilityWindow, CaptionFacts, CaptionFormat, LanguageCode, SealedUrl, Title, TitleKey,
+        ValidationStatus, Visibility,
     },
 };
 use sha2::{Digest, Sha256};
@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::rows::{CaptionRow, MovieRow, MovieRows, SourceRow};
 use crate::documents::{
     CaptionTrack, EditorialCaptionTrack, EditorialFields, EditorialMovie, EditorialStreamSource,
-    Movie, MovieFields, StreamSource,
+    Movie, MovieFields, ProbedStream, StreamSource,
 };
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct PrimarySource {
 #[derive(Debug)]
 struct Editorial {
     fields: EditorialFields,
-    stream_facts: Box<[StreamFacts]>,
+    stream_facts: Box<[ProbedStream]>,
     caption_facts: Box<[CaptionFacts]>,
 }
 
@@ -213,7 +213,7 @@ fn caption_track(row: &CaptionRow) -> Read<CaptionTrack> {
     })
 }
 
-fn stream_facts(row: &SourceRow) -> Read<StreamFacts> {
+fn stream_facts(row: &SourceRow) -> Read<ProbedStream> {
     serde_json::from_str(row.facts.get()).map_err(|_| "facts")
 }
 

@@ -94,8 +94,25 @@ pub struct EditorialStreamSource {
     #[serde(flatten)]
     pub source: StreamSource,
     #[serde(flatten)]
-    #[schema(value_type = schema::ProbedStream)]
-    pub facts: StreamFacts,
+    pub facts: ProbedStream,
+}
+
+/// What was read of a stream when it was last looked at.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ProbedStream {
+    /// The longest variant.
+    measured_duration_seconds: f64,
+    /// The shortest variant, where it is not as long as the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shortest_variant_seconds: Option<f64>,
+    variant_count: u32,
+    #[schema(value_type = schema::Encryption)]
+    encryption: values::Encryption,
+    /// Where there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    drm_systems: Vec<String>,
+    /// Of all playlists.
+    content_sha256: String,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -163,7 +180,20 @@ impl From<DomainStreamSource> for EditorialStreamSource {
                 last_validated_at: source.last_validated_at,
                 validation_status: source.validation_status,
             },
-            facts: source.facts,
+            facts: source.facts.into(),
+        }
+    }
+}
+
+impl From<StreamFacts> for ProbedStream {
+    fn from(facts: StreamFacts) -> Self {
+        Self {
+            measured_duration_seconds: facts.measured_duration_seconds(),
+            shortest_variant_seconds: facts.shortest_variant_seconds(),
+            variant_count: facts.variant_count,
+            encryption: facts.encryption,
+            drm_systems: facts.drm_systems,
+            content_sha256: facts.content_sha256,
         }
     }
 }

@@ -41,23 +41,6 @@ pub enum Encryption {
     Drm,
 }
 
-/// What was read of a stream when it was last looked at.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ProbedStream {
-    /// The longest variant.
-    measured_duration_seconds: f64,
-    /// The shortest variant, where it is not as long as the longest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shortest_variant_seconds: Option<f64>,
-    variant_count: u32,
-    encryption: Encryption,
-    /// Where there are any.
-    #[serde(default)]
-    drm_systems: Vec<String>,
-    /// Of all playlists.
-    content_sha256: String,
-}
-
 /// What was read of a caption file when it was last looked at.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProbedCaption {

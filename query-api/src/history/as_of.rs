@@ -1,7 +1,7 @@
 //! The movie as it was: its events folded up to an instant or a version.
 
 use chrono::{DateTime, Utc};
-use marquee_domain::{Movie, MovieEvent, MovieId, evolve};
+use marquee_domain::{Movie, MovieId, evolve, movie::decode};
 use sqlx::MySqlConnection;
 
 use super::{
@@ -95,7 +95,7 @@ impl Folded {
         if row.version != expected {
             return Err(self.broken(expected, "it is missing"));
         }
-        let event: MovieEvent = serde_json::from_str(row.payload())
+        let event = decode(&row.event_type, row.payload())
             .map_err(|error| self.broken(expected, &error.to_string()))?;
         evolve(&mut self.movie, &event);
         let (position, recorded_at) = (row.position, row.recorded_at());

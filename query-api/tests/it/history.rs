@@ -53,7 +53,7 @@ async fn it_tells_who_changed_what_when_and_by_which_command() {
         })
     );
     let attached = &page.json["items"][1]["payload"];
-    assert_eq!(attached["measured_duration_seconds"], 9180.5);
+    assert_eq!(attached["facts"]["measured_duration_ms"], 9_180_500);
     assert!(!page.body.contains("sealed_url") && !page.body.contains("c2VhbGVk"));
 }
 

@@ -109,8 +109,8 @@ impl Life {
             last_validated_at: self.at(self.version + 1),
             validation_status: ValidationStatus::Valid,
             facts: StreamFacts {
-                measured_duration_seconds: 9180.5,
-                shortest_variant_seconds: None,
+                measured_duration_ms: 9_180_500,
+                shortest_variant_ms: None,
                 variant_count: 2,
                 encryption: Encryption::Clear,
                 drm_systems: Vec::new(),

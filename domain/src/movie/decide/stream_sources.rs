@@ -115,8 +115,8 @@ pub(super) fn check_facts(
     duration: DurationMinutes,
     facts: &StreamFacts,
 ) -> Result<(), MovieError> {
-    check_duration(duration, facts.measured_duration_seconds)?;
-    facts.shortest_variant_seconds.map_or(Ok(()), |shortest| check_duration(duration, shortest))
+    check_duration(duration, facts.measured_duration_seconds())?;
+    facts.shortest_variant_seconds().map_or(Ok(()), |shortest| check_duration(duration, shortest))
 }
 
 fn check_duration(duration: DurationMinutes, measured_seconds: f64) -> Result<(), MovieError> {

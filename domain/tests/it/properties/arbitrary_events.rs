@@ -200,23 +200,22 @@ fn format() -> impl Strategy<Value = CaptionFormat> {
     select(vec![CaptionFormat::WebVtt, CaptionFormat::Ttml])
 }
 
-/// Milliseconds up to 30 years.
-fn seconds() -> impl Strategy<Value = f64> {
-    (0..1_000_000_000_000_i64).prop_map(|ms| chrono::TimeDelta::milliseconds(ms).as_seconds_f64())
+/// Up to 30 years.
+fn milliseconds() -> impl Strategy<Value = u64> {
+    0..=1_000_000_000_000_u64
 }
 
 fn facts() -> impl Strategy<Value = StreamFacts> {
     let encryption = select(vec![Encryption::Clear, Encryption::Aes128, Encryption::Drm]);
-    (seconds(), option::of(seconds()), any::<u32>(), encryption, vec("[A-Z]{1,9}", 0..3)).prop_map(
-        |(longest, shortest, variant_count, encryption, drm_systems)| StreamFacts {
-            measured_duration_seconds: longest,
-            shortest_variant_seconds: shortest,
+    (milliseconds(), option::of(milliseconds()), any::<u32>(), encryption, vec("[A-Z]{1,9}", 0..3))
+        .prop_map(|(longest, shortest, variant_count, encryption, drm_systems)| StreamFacts {
+            measured_duration_ms: longest,
+            shortest_variant_ms: shortest,
             variant_count,
             encryption,
             drm_systems,
             content_sha256: "ab".repeat(32),
-        },
-    )
+        })
 }
 
 fn caption_facts() -> impl Strategy<Value = CaptionFacts> {

@@ -29,8 +29,8 @@ pub fn broken_by(movie: &ListedMovie) -> Vec<&'static str> {
         .iter()
         .filter(|source| source.validation_status == ValidationStatus::Valid)
         .flat_map(|source| {
-            let longest = source.facts.measured_duration_seconds;
-            [longest, source.facts.shortest_variant_seconds.unwrap_or(longest)]
+            let longest = source.facts.measured_duration_seconds();
+            [longest, source.facts.shortest_variant_seconds().unwrap_or(longest)]
         })
         .all(|seconds| {
             let off = (seconds - movie.duration_minutes.seconds()).abs();

@@ -15,7 +15,7 @@ use proptest::{
 use super::{commands::steps, histories::live};
 use crate::{
     given::{caption_id, language, source_id},
-    golden::event_names,
+    golden::decodable_names,
 };
 
 /// One of each refusal that random commands can meet. The limits (50 sources, 200 captions) are out
@@ -55,7 +55,7 @@ fn random_lives_come_to_every_event_and_every_refusal() {
         }
         met.extend(life.refusals.iter().map(discriminant));
     }
-    assert_eq!(events, event_names());
+    assert_eq!(events, decodable_names());
     for refusal in refusals() {
         assert!(met.contains(&discriminant(&refusal)), "never refused with {refusal:?}");
     }

@@ -49,17 +49,17 @@ fn enums_are_spelt_as_in_the_data_model() {
 #[test]
 fn facts_are_the_longest_and_the_shortest_variant_to_the_millisecond() {
     for (variants, longest, shortest) in [
-        (vec![5_400.0], 5_400.0, None),
-        (vec![5_400.000_4, 5_399.999_6], 5_400.0, None),
-        (vec![5_399.5, 5_400.123_49, 5_400.0], 5_400.123, Some(5_399.5)),
-        (vec![f64::NAN, 5_400.0], 5_400.0, None),
-        (vec![f64::INFINITY, -1.0], 1e9, Some(0.0)),
+        (vec![5_400.0], 5_400_000, None),
+        (vec![5_400.000_4, 5_399.999_6], 5_400_000, None),
+        (vec![5_399.5, 5_400.123_49, 5_400.0], 5_400_123, Some(5_399_500)),
+        (vec![f64::NAN, 5_400.0], 5_400_000, None),
+        (vec![f64::INFINITY, -1.0], 1_000_000_000_000, Some(0)),
     ] {
         let facts = StreamFacts::from(&probe_of(&variants));
         let count = u32::try_from(variants.len()).unwrap();
         let expected = StreamFacts {
-            measured_duration_seconds: longest,
-            shortest_variant_seconds: shortest,
+            measured_duration_ms: longest,
+            shortest_variant_ms: shortest,
             variant_count: count,
             ..crate::given::stream_facts()
         };
