@@ -5,6 +5,8 @@ use std::time::Duration;
 use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection, mysql::MySqlConnectOptions};
 use tokio::time::timeout;
 
+use super::sql;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// For all statements of a transaction together, and for COMMIT again: longer than they ever take,
@@ -30,6 +32,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(options: &MySqlConnectOptions) -> Result<Self, sqlx::Error> {
         in_time(CONNECT_TIMEOUT, async {
+            let options = options.clone().statement_cache_capacity(sql::PREPARED_STATEMENTS);
             let mut connection = options.connect().await?;
             connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
             connection.execute(SET_UP).await?;

@@ -65,11 +65,28 @@ pub(super) struct Settled {
     /// The accepted commands that have events, by index, with their first position.
     pub(super) accepted: Vec<(usize, u64)>,
     pub(super) event_count: u64,
-    pub(super) released_titles: Vec<String>,
-    pub(super) claimed_titles: Vec<(String, MovieId)>,
-    pub(super) claimed_slugs: Vec<(Slug, MovieId)>,
+    pub(super) names: NameChanges,
     /// The receipts to store, by the index of their command.
     pub(super) receipts: Vec<(usize, StoredResponse)>,
+}
+
+/// What the batch as a whole does to titles and slugs. To be written in this order: a title can pass
+/// from one movie to another.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct NameChanges {
+    /// Titles that their movies no longer have, by key.
+    pub(super) released: Vec<String>,
+    /// Titles that movies from before the batch have taken, by the movie's slug.
+    pub(super) retitled: Vec<(Slug, String)>,
+    pub(super) added: Vec<NewName>,
+}
+
+/// A new movie's names. No title: it was removed again in the same batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NewName {
+    pub(super) slug: Slug,
+    pub(super) title_key: Option<String>,
+    pub(super) movie_id: MovieId,
 }
 
 impl Settled {
@@ -105,9 +122,7 @@ pub(super) fn settle(
         verdicts: Vec::with_capacity(batch.len()),
         accepted: Vec::new(),
         event_count: 0,
-        released_titles: Vec::new(),
-        claimed_titles: Vec::new(),
-        claimed_slugs: Vec::new(),
+        names: NameChanges::default(),
         receipts: Vec::new(),
     };
     for (index, command) in batch.iter_mut().enumerate() {
@@ -120,7 +135,7 @@ pub(super) fn settle(
         };
         settled.verdicts.push(verdict);
     }
-    ledger.diff_titles(&mut settled);
+    settled.names = ledger.name_changes();
     Ok(settled)
 }
 
@@ -154,9 +169,6 @@ fn accept(
         settled.accepted.push((index, first_position));
         settled.event_count += event_count;
         ledger.take(command, &appended);
-        if let Some(slug) = &appended.slug {
-            settled.claimed_slugs.push((slug.clone(), command.movie_id));
-        }
     }
     Ok(Outcome::Appended(appended))
 }
@@ -174,6 +186,10 @@ struct Ledger<'a> {
     movies: HashMap<MovieId, (u64, u64)>,
     titles: HashMap<String, Option<MovieId>>,
     slugs: HashSet<String>,
+    /// Of new movies, in the order of their commands.
+    new_slugs: Vec<(Slug, MovieId)>,
+    /// Of movies from before the batch that were retitled.
+    slugs_of_retitled: HashMap<MovieId, Slug>,
     receipts: HashMap<ReceiptId, KnownReceipt>,
 }
 
@@ -184,6 +200,8 @@ impl<'a> Ledger<'a> {
             movies: HashMap::new(),
             titles: HashMap::new(),
             slugs: HashSet::new(),
+            new_slugs: Vec::new(),
+            slugs_of_retitled: HashMap::new(),
             receipts: HashMap::new(),
         }
     }
@@ -251,9 +269,13 @@ impl<'a> Ledger<'a> {
         }
         if let Some(key) = &command.claims_title {
             self.titles.insert(key.clone(), Some(command.movie_id));
+            if let Some(movie) = appended.movie.listed() {
+                self.slugs_of_retitled.insert(command.movie_id, movie.slug.clone());
+            }
         }
         if let Some(slug) = &appended.slug {
             self.slugs.insert(slug.as_str().to_owned());
+            self.new_slugs.push((slug.clone(), command.movie_id));
         }
     }
 
@@ -264,18 +286,34 @@ impl<'a> Ledger<'a> {
         );
     }
 
-    fn diff_titles(self, settled: &mut Settled) {
+    fn name_changes(mut self) -> NameChanges {
+        let mut released = Vec::new();
+        let mut claimed = HashMap::new();
         for (key, after) in self.titles {
             let before = self.known.titles.get(&key).copied();
             if before == after {
                 continue;
             }
             if before.is_some() {
-                settled.released_titles.push(key.clone());
+                released.push(key.clone());
             }
             if let Some(movie_id) = after {
-                settled.claimed_titles.push((key, movie_id));
+                claimed.insert(movie_id, key);
             }
         }
+        let added = self
+            .new_slugs
+            .into_iter()
+            .map(|(slug, movie_id)| NewName {
+                slug,
+                title_key: claimed.remove(&movie_id),
+                movie_id,
+            })
+            .collect();
+        let retitled = claimed
+            .into_iter()
+            .filter_map(|(movie_id, key)| Some((self.slugs_of_retitled.remove(&movie_id)?, key)))
+            .collect();
+        NameChanges { released, retitled, added }
     }
 }

@@ -85,11 +85,7 @@ async fn write_rows(
         sql::set_head(connection, head + settled.event_count).await?;
     }
     sql::insert_events(connection, &new_events(batch, settled)).await?;
-    // First released, then claimed: a title can pass from one movie to another in one batch.
-    sql::release_titles(connection, &settled.released_titles).await?;
-    let titles = settled.claimed_titles.iter().map(|(key, id)| ("TITLE", key.as_str(), *id));
-    let slugs = settled.claimed_slugs.iter().map(|(slug, id)| ("SLUG", slug.as_str(), *id));
-    sql::insert_claims(connection, &titles.chain(slugs).collect::<Vec<_>>()).await?;
+    sql::write_names(connection, &settled.names).await?;
     sql::insert_receipts(connection, &receipt_rows(batch, settled)).await?;
     metrics::step("write", started.elapsed());
     Ok(())

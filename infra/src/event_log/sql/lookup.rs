@@ -56,9 +56,11 @@ pub(in crate::event_log) async fn look_up(
          WHERE aggregate_type = 'movie' AND ({}) GROUP BY aggregate_id",
         list("(aggregate_id = ? AND sequence >= ?)", " OR ", width)
     );
-    for (kind, wanted) in [("TITLE", titles.len()), ("SLUG", slugs.len())] {
+    for (kind, column, wanted) in
+        [("TITLE", "title_key", titles.len()), ("SLUG", "slug", slugs.len())]
+    {
         if wanted > 0 {
-            write_claims_branch(&mut sql, kind, width);
+            write_names_branch(&mut sql, kind, column, width);
         }
     }
     if !receipts.is_empty() {
@@ -88,13 +90,13 @@ pub(in crate::event_log) async fn look_up(
     Ok(known)
 }
 
-fn write_claims_branch(sql: &mut String, kind: &str, width: usize) {
+fn write_names_branch(sql: &mut String, kind: &str, column: &str, width: usize) {
     let values = list("?", ", ", width);
     // Writing to a String cannot fail.
     let _ = write!(
         sql,
-        " UNION ALL SELECT kind, claim_value, movie_id, CAST(0 AS UNSIGNED), CAST(0 AS UNSIGNED), \
-         NULL, NULL FROM movie_claims WHERE kind = '{kind}' AND claim_value IN ({values})"
+        " UNION ALL SELECT '{kind}', {column}, movie_id, CAST(0 AS UNSIGNED), CAST(0 AS UNSIGNED), \
+         NULL, NULL FROM movie_names WHERE {column} IN ({values})"
     );
 }
 
@@ -129,16 +131,13 @@ pub(in crate::event_log) async fn look_up_slugs(
     wanted: &[String],
 ) -> Result<(), sqlx::Error> {
     let width = wanted.len().next_power_of_two();
-    let sql = format!(
-        "SELECT claim_value FROM movie_claims WHERE kind = 'SLUG' AND claim_value IN ({})",
-        list("?", ", ", width)
-    );
+    let sql = format!("SELECT slug FROM movie_names WHERE slug IN ({})", list("?", ", ", width));
     let mut query = sqlx::query(&sql);
     for slug in padded(wanted, width) {
         query = query.bind(slug);
     }
     for row in query.fetch_all(connection).await? {
-        known.slugs_taken.insert(text(&row, "claim_value")?);
+        known.slugs_taken.insert(text(&row, "slug")?);
     }
     known.slugs_asked.extend(wanted.iter().cloned());
     Ok(())
@@ -148,7 +147,7 @@ pub(in crate::event_log) async fn find_title_holder<'c>(
     executor: impl sqlx::Executor<'c, Database = MySql>,
     key: &TitleKey,
 ) -> Result<Option<MovieId>, sqlx::Error> {
-    sqlx::query("SELECT movie_id FROM movie_claims WHERE kind = 'TITLE' AND claim_value = ?")
+    sqlx::query("SELECT movie_id FROM movie_names WHERE title_key = ?")
         .bind(key.as_str())
         .fetch_optional(executor)
         .await?
@@ -163,14 +162,14 @@ pub(in crate::event_log) async fn titles_taken<'c>(
 ) -> Result<HashSet<String>, sqlx::Error> {
     let width = keys.len().next_power_of_two();
     let sql = format!(
-        "SELECT claim_value FROM movie_claims WHERE kind = 'TITLE' AND claim_value IN ({})",
+        "SELECT title_key FROM movie_names WHERE title_key IN ({})",
         list("?", ", ", width)
     );
     let mut query = sqlx::query(&sql);
     for key in padded(keys, width) {
         query = query.bind(key);
     }
-    query.fetch_all(executor).await?.iter().map(|row| text(row, "claim_value")).collect()
+    query.fetch_all(executor).await?.iter().map(|row| text(row, "title_key")).collect()
 }
 
 pub(in crate::event_log) async fn find_receipt<'c>(

@@ -1,14 +1,15 @@
 //! What the append transaction writes. Every statement checks how many rows it has touched.
 
 use chrono::{DateTime, Utc};
-use marquee_domain::{MovieId, UserId};
+use marquee_domain::UserId;
 use sqlx::{MySqlConnection, query::Query};
 use thiserror::Error;
 
-use super::shape::{decode_error, list, power_of_two_chunks, signed};
+use super::shape::{decode_error, even_chunks, list, signed};
 use crate::event_log::{
     IdempotencyKey, StoredResponse,
     prepared::{EventRow, Prepared},
+    settle::NameChanges,
 };
 
 /// Locks the head, moves it by `count`, and answers where it stood: three things in one round trip.
@@ -60,7 +61,7 @@ pub(in crate::event_log) async fn insert_events(
     connection: &mut MySqlConnection,
     events: &[NewEvent<'_>],
 ) -> Result<(), sqlx::Error> {
-    for rows in power_of_two_chunks(events) {
+    for rows in even_chunks(events) {
         let sql = format!(
             "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, \
              event_version, payload, metadata, recorded_at) VALUES {}",
@@ -83,33 +84,37 @@ pub(in crate::event_log) async fn insert_events(
     Ok(())
 }
 
-pub(in crate::event_log) async fn release_titles(
+pub(in crate::event_log) async fn write_names(
     connection: &mut MySqlConnection,
-    keys: &[String],
+    names: &NameChanges,
 ) -> Result<(), sqlx::Error> {
-    for keys in power_of_two_chunks(keys) {
+    for keys in even_chunks(&names.released) {
         let sql = format!(
-            "DELETE FROM movie_claims WHERE kind = 'TITLE' AND claim_value IN ({})",
+            "UPDATE movie_names SET title_key = NULL WHERE title_key IN ({})",
             list("?", ", ", keys.len())
         );
         let query = keys.iter().fold(sqlx::query(&sql), Query::bind);
         expect_rows(keys.len(), query.execute(&mut *connection).await?.rows_affected())?;
     }
-    Ok(())
-}
-
-pub(in crate::event_log) async fn insert_claims(
-    connection: &mut MySqlConnection,
-    claims: &[(&str, &str, MovieId)],
-) -> Result<(), sqlx::Error> {
-    for rows in power_of_two_chunks(claims) {
+    for (slug, title_key) in &names.retitled {
+        let done = sqlx::query("UPDATE movie_names SET title_key = ? WHERE slug = ?")
+            .bind(title_key)
+            .bind(slug.as_str())
+            .execute(&mut *connection)
+            .await?;
+        expect_rows(1, done.rows_affected())?;
+    }
+    for rows in even_chunks(&names.added) {
         let sql = format!(
-            "INSERT INTO movie_claims (kind, claim_value, movie_id) VALUES {}",
+            "INSERT INTO movie_names (slug, title_key, movie_id) VALUES {}",
             list("(?, ?, ?)", ", ", rows.len())
         );
         let mut query = sqlx::query(&sql);
-        for (kind, value, movie_id) in rows {
-            query = query.bind(kind).bind(value).bind(movie_id.to_string());
+        for name in rows {
+            query = query
+                .bind(name.slug.as_str())
+                .bind(name.title_key.as_deref())
+                .bind(name.movie_id.to_string());
         }
         expect_rows(rows.len(), query.execute(&mut *connection).await?.rows_affected())?;
     }
@@ -129,7 +134,7 @@ pub(in crate::event_log) async fn insert_receipts(
     connection: &mut MySqlConnection,
     receipts: &[ReceiptRow<'_>],
 ) -> Result<(), sqlx::Error> {
-    for rows in power_of_two_chunks(receipts) {
+    for rows in even_chunks(receipts) {
         let sql = format!(
             "INSERT INTO command_receipts (caller, idempotency_key, request_sha256, status, \
              response, recorded_at) VALUES {}",

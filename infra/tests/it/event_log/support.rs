@@ -218,29 +218,27 @@ pub async fn check_consistency(pool: &MySqlPool) -> u64 {
         match movie {
             Movie::Absent => panic!("movie {id} has events but does not exist"),
             Movie::Listed(movie) => {
-                expected.push(("TITLE".to_owned(), movie.title.key().as_str().to_owned(), *id));
-                expected.push(("SLUG".to_owned(), movie.slug.as_str().to_owned(), *id));
+                let key = movie.title.key().as_str().to_owned();
+                expected.push((movie.slug.as_str().to_owned(), Some(key), *id));
             }
-            Movie::Removed { slug, .. } => {
-                expected.push(("SLUG".to_owned(), slug.as_str().to_owned(), *id));
-            }
+            Movie::Removed { slug, .. } => expected.push((slug.as_str().to_owned(), None, *id)),
         }
     }
-    let mut claims: Vec<(String, String, MovieId)> =
-        sqlx::query_as::<_, (Vec<u8>, Vec<u8>, Vec<u8>)>(
-            "SELECT kind, claim_value, movie_id FROM movie_claims",
+    let mut names: Vec<(String, Option<String>, MovieId)> =
+        sqlx::query_as::<_, (Vec<u8>, Option<Vec<u8>>, Vec<u8>)>(
+            "SELECT slug, title_key, movie_id FROM movie_names",
         )
         .fetch_all(pool)
         .await
         .unwrap()
         .into_iter()
-        .map(|(kind, value, id)| {
+        .map(|(slug, key, id)| {
             let text = |bytes| String::from_utf8(bytes).unwrap();
-            (text(kind), text(value), text(id).parse().unwrap())
+            (text(slug), key.map(text), text(id).parse().unwrap())
         })
         .collect();
     expected.sort();
-    claims.sort();
-    assert_eq!(claims, expected);
+    names.sort();
+    assert_eq!(names, expected);
     events.len() as u64
 }
