@@ -13,7 +13,7 @@ pub type Cause = Arc<dyn Error + Send + Sync>;
 pub enum EventLogError {
     #[error("the event log cannot be reached")]
     Unavailable(#[source] Cause),
-    /// A hole is never "probably a rolled-back insert".
+    /// A hole is never "probably a rolled-back insert". `found` is 0 where nothing follows.
     #[error("the event log has a hole: expected {expected}, found {found}")]
     Corrupt { expected: u64, found: u64 },
     #[error("an event of the log cannot be decoded")]

@@ -5,7 +5,7 @@ use std::{collections::HashMap, num::TryFromIntError, sync::Arc};
 use chrono::{DateTime, Utc};
 use marquee_domain::MovieId;
 use serde_json::value::RawValue;
-use sqlx::{MySqlPool, Row, mysql::MySqlRow, types::Json};
+use sqlx::{Executor, MySql, MySqlPool, Row, mysql::MySqlRow, pool::PoolConnection, types::Json};
 
 use super::EventLogError;
 
@@ -30,6 +30,10 @@ pub struct RecordedEvent {
 pub struct EventReader {
     pool: MySqlPool,
 }
+
+/// What `decode` reads.
+pub(super) const COLUMNS: &str = "position, aggregate_id, sequence, event_type, event_version, \
+     payload, metadata, recorded_at";
 
 const READ_AFTER: &str = "SELECT position, aggregate_id, sequence, event_type, event_version, \
      payload, metadata, recorded_at FROM events WHERE position > ? ORDER BY position LIMIT ?";
@@ -78,11 +82,21 @@ impl EventReader {
 
     /// The position of the last event; 0 when there is none.
     pub async fn head(&self) -> Result<u64, EventLogError> {
-        Ok(sqlx::query_scalar(READ_HEAD).fetch_one(&self.pool).await?)
+        Ok(head(&self.pool).await?)
+    }
+
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<MySql>, EventLogError> {
+        Ok(self.pool.acquire().await?)
     }
 }
 
-fn decode_all(rows: &[MySqlRow]) -> Result<Vec<RecordedEvent>, EventLogError> {
+pub(super) async fn head<'c>(
+    executor: impl Executor<'c, Database = MySql>,
+) -> Result<u64, sqlx::Error> {
+    sqlx::query_scalar(READ_HEAD).fetch_one(executor).await
+}
+
+pub(super) fn decode_all(rows: &[MySqlRow]) -> Result<Vec<RecordedEvent>, EventLogError> {
     rows.iter().map(decode).collect()
 }
 
@@ -108,7 +122,10 @@ fn decode(row: &MySqlRow) -> Result<RecordedEvent, EventLogError> {
     })
 }
 
-fn check_contiguous(first: u64, numbers: impl Iterator<Item = u64>) -> Result<(), EventLogError> {
+pub(super) fn check_contiguous(
+    first: u64,
+    numbers: impl Iterator<Item = u64>,
+) -> Result<(), EventLogError> {
     for (expected, found) in (first..).zip(numbers) {
         if expected != found {
             return Err(EventLogError::Corrupt { expected, found });

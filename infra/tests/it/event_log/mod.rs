@@ -4,5 +4,6 @@ mod appending;
 mod claims;
 mod concurrency;
 mod faults;
+mod reading;
 mod receipts;
 mod support;
