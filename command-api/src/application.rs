@@ -223,6 +223,7 @@ fn relay(
     let mut relay_settings =
         crate::relay::RelaySettings::new(settings.kafka.clone(), &settings.topics.prefix);
     relay_settings.topic_settings = settings.topics.creation();
+    relay_settings.delivery = settings.relay.delivery;
     relay_settings.poll_interval = Duration::from_millis(settings.relay.poll_interval_ms);
     Ok(Relay::start(EventReader::new(pool), log.appended(), lease, relay_settings, shutdown))
 }

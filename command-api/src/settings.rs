@@ -11,6 +11,8 @@ use marquee_infra::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::relay::Delivery;
+
 const DEFAULTS: &str = include_str!("../config/default.toml");
 
 #[derive(Debug, Clone, Deserialize)]
@@ -55,6 +57,7 @@ pub struct RelaySettings {
     pub enabled: bool,
     pub holder: String,
     pub lease_ms: u64,
+    pub delivery: Delivery,
     pub poll_interval_ms: u64,
 }
 

@@ -23,6 +23,7 @@ use marquee_infra::{
     event_log::{EventReader, lease::RelayLease},
     kafka::{ClientSettings, TopicSettings, Topics},
 };
+use serde::Deserialize;
 pub use status::{Mode, RelayStatus, Role};
 use tokio::{
     sync::watch,
@@ -64,7 +65,8 @@ impl RelaySettings {
 }
 
 /// What is asked of Kafka.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Delivery {
     /// With transactions; at least once where the broker has none.
     ExactlyOnce,
