@@ -3,6 +3,8 @@
 //! Pure by construction: no I/O, no clock, no randomness, no HTTP, SQL or Kafka. Whatever the rules
 //! need to know of the outside (the time, new ids, what a probe measured) comes in as a value.
 
+#[cfg(test)]
+mod contract;
 pub mod ids;
 pub mod movie;
 pub mod values;

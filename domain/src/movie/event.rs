@@ -17,14 +17,17 @@ use crate::{
 
 /// When and by whom. Becomes the movie's `updated_at` and `updated_by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stamp {
     pub updated_at: DateTime<Utc>,
     pub updated_by: UserId,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type")]
 pub enum MovieEvent {
+    /// A movie came into being, always HIDDEN. What it was created with follows as events of its own.
     MovieCreated {
         movie_id: MovieId,
         title: Title,
@@ -39,13 +42,14 @@ pub enum MovieEvent {
         created_at: DateTime<Utc>,
         created_by: UserId,
     },
+    /// The title changed, be it in case only. The old one is free again; the slug stays.
     MovieRetitled {
         title: Title,
         previous_title: Title,
         #[serde(flatten)]
         stamp: Stamp,
     },
-    /// Only what changed.
+    /// Any of these changed; those that did not are left out.
     MovieDetailsRevised {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         synopsis: Option<Synopsis>,
@@ -58,24 +62,29 @@ pub enum MovieEvent {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// The window changed: both ends are given, though one may be as before.
     AvailabilityRescheduled {
         #[serde(flatten)]
         availability: AvailabilityWindow,
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// The movie is VISIBLE now.
     MovieShown {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// The movie is HIDDEN now.
     MovieHidden {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// The movie is gone. No event of it follows.
     MovieRemoved {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// A stream was probed, found to keep the rules, and attached.
     StreamSourceAttached {
         stream_source_id: StreamSourceId,
         sealed_url: SealedUrl,
@@ -89,6 +98,7 @@ pub enum MovieEvent {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// A later probe found news: another status, or other content.
     StreamSourceValidated {
         stream_source_id: StreamSourceId,
         last_validated_at: DateTime<Utc>,
@@ -102,16 +112,19 @@ pub enum MovieEvent {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// This source is the primary one now, and no other.
     PrimaryStreamSourceChanged {
         stream_source_id: StreamSourceId,
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// The source is gone.
     StreamSourceDetached {
         stream_source_id: StreamSourceId,
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// A caption file was fetched, read as its format, and added.
     CaptionTrackAdded {
         caption_track_id: CaptionTrackId,
         language_code: LanguageCode,
@@ -126,6 +139,7 @@ pub enum MovieEvent {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// Language, URL, format or content changed. The id stays, and whether it is the default.
     CaptionTrackReplaced {
         caption_track_id: CaptionTrackId,
         language_code: LanguageCode,
@@ -138,6 +152,7 @@ pub enum MovieEvent {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// A later probe found news: another status, or other content.
     CaptionTrackValidated {
         caption_track_id: CaptionTrackId,
         last_validated_at: DateTime<Utc>,
@@ -149,11 +164,13 @@ pub enum MovieEvent {
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// This track is the default now, and no other.
     DefaultCaptionChanged {
         caption_track_id: CaptionTrackId,
         #[serde(flatten)]
         stamp: Stamp,
     },
+    /// The track is gone.
     CaptionTrackRemoved {
         caption_track_id: CaptionTrackId,
         #[serde(flatten)]

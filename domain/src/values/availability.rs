@@ -7,6 +7,7 @@ use super::ValueError;
 
 /// From `start` (inclusive) to `end` (exclusive); `end` is always later (data model: "> start").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AvailabilityWindow {
     #[serde(rename = "availability_start")]
     start: DateTime<Utc>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ValueError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum CaptionFormat {
     /// W3C WebVTT.
     #[serde(rename = "WEBVTT")]
@@ -35,6 +36,7 @@ impl CaptionFormat {
 
 /// What a probe read of a caption file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CaptionFacts {
     /// Lower-case hexadecimal SHA-256 of the bytes that were read.
     pub content_sha256: String,

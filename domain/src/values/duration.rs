@@ -6,6 +6,7 @@ use super::ValueError;
 
 /// Whole minutes, 1 to 10,000 (data model: > 0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct DurationMinutes(u32);
 

@@ -6,6 +6,7 @@ use super::{ValueError, text::bounded};
 
 /// 1 to 20 genres of at most 50 characters, in the order given, each once (case ignored).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Genres(Vec<String>);
 

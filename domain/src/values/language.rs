@@ -9,6 +9,7 @@ use super::ValueError;
 
 /// An ISO 639-1 code, lower case ("en").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct LanguageCode(String);
 

@@ -8,6 +8,7 @@ use super::Title;
 
 /// Lower-case ASCII letters, digits and single hyphens, at most 100 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Slug(String);
 

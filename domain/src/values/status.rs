@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ValueError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Visibility {
     Visible,
@@ -30,8 +31,9 @@ impl Visibility {
     }
 }
 
-/// What the last probe of a URL found. `Unknown` until the first one has an answer.
+/// What the last probe of a URL found. `UNKNOWN` until the first one has an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ValidationStatus {
     Valid,

@@ -6,6 +6,7 @@ use super::ValueError;
 
 /// A label for one rendition, such as "1080p". The data model leaves it open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct QualityTag(String);
 
@@ -24,9 +25,11 @@ impl QualityTag {
     }
 }
 
-/// How a stream's segments are protected (RFC 8216 section 4.3.2.4). `Aes128` is transport
-/// encryption with a key anyone with the playlist can fetch; only `Drm` is digital rights management.
+/// How a stream's segments are protected (RFC 8216 section 4.3.2.4). `AES_128` is
+/// transport encryption with a key that anyone with the playlist can fetch; only `DRM` is digital
+/// rights management.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Encryption {
     Clear,
@@ -51,6 +54,7 @@ pub struct StreamProbe {
 
 /// What an event records of a probe that the rules accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StreamFacts {
     /// The longest variant. Whole milliseconds: sums and comparisons are exact, and nothing that
     /// keeps numbers as it likes (JavaScript, MySQL's JSON) makes another one of it.

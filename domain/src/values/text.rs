@@ -6,6 +6,7 @@ use super::ValueError;
 
 /// What a movie is about. 1 to 10,000 characters; line breaks and tabs are allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Synopsis(String);
 

@@ -9,6 +9,7 @@ use super::{ValueError, text::bounded};
 
 /// A movie's title as its admin wrote it, without surrounding white space. 1 to 255 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Title(String);
 

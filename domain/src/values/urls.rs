@@ -29,6 +29,7 @@ fn https(text: &str) -> Result<Url, ValueError> {
 
 /// The HTTPS URL of a poster image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct PosterUrl(String);
 
@@ -44,6 +45,7 @@ impl PosterUrl {
 
 /// The HTTPS URL of a caption file. Public: captions are not secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct CaptionUrl(String);
 
@@ -88,8 +90,9 @@ impl fmt::Debug for StreamUrl {
     }
 }
 
-/// A stream URL under AES-256-GCM, as text. Opaque here; only `infra::sealing` reads it.
+/// A stream URL under AES-256-GCM, as text. Opaque to all but the sealer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct SealedUrl(String);
 
