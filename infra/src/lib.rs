@@ -5,6 +5,7 @@ pub mod config;
 pub mod event_log;
 pub mod http;
 pub mod kafka;
+pub mod lease;
 pub mod mysql;
 pub mod probing;
 pub mod rate_limit;

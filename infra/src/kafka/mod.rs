@@ -15,11 +15,13 @@ pub mod cloud_event;
 pub mod movie_event;
 pub mod producer;
 pub mod topics;
+pub mod transactional;
 
 pub use cloud_event::{CloudEvent, CloudEventError};
 pub use movie_event::StructuredEvent;
 pub use producer::{FactProducer, PublishError};
 pub use topics::{TopicSettings, Topics, TopicsError, ensure_topics};
+pub use transactional::{CursorStore, Mark, TransactionError, TransactionalProducer};
 
 /// The same key goes to the same partition as from a Java client's default partitioner. Never to be
 /// changed: a movie's events would then be spread over two partitions.
