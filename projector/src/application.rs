@@ -1,4 +1,5 @@
-//! The service: two consumers, and an HTTP server for health and metrics.
+//! The service: two consumers, the catalog topic's publisher, and an HTTP server for health and
+//! metrics.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -8,7 +9,10 @@ use std::{
 
 use actix_web::dev::Server;
 use anyhow::Context;
-use futures::future::{join_all, select_all};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all, select_all},
+};
 use marquee_infra::{
     event_log::EventReader,
     http::{self, Check, Health},
@@ -22,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalog::Catalog,
+    catalog_topic::{CatalogTopic, CatalogTopicSettings},
     consumer::{Consumer, Shared},
     progress::Progress,
     projection::Projection,
@@ -72,16 +77,25 @@ impl Application {
     pub async fn run_until_stopped(self) -> anyhow::Result<()> {
         let topics = self.settings.topics.names();
         let catalog = Catalog::new(EventReader::new(self.pool.clone()));
-        let consumers = vec![
+        let consumers = [
             self.consume(catalog, topics.movies, CATALOG_GROUP)?,
             self.consume(TokenAudit, topics.stream_tokens, AUDIT_GROUP)?,
         ];
-        let health = Health::new(self.checks(), self.metrics.clone());
+        let publisher = CatalogTopic::start(
+            self.pool.clone(),
+            CatalogTopicSettings::new(self.settings.kafka.clone(), &self.settings.topics),
+            self.stop.clone(),
+        );
+        let mut checks = self.checks();
+        checks.push(self.catalog_topic_check(&publisher));
+        let health = Health::new(checks, self.metrics.clone());
         let Self { settings, listener, stop, pool, .. } = self;
         let address = listener.local_addr()?;
         let server = http::serve(listener, &settings.http, health, |_| {})?;
         tracing::info!(%address, "projector serves");
-        let outcome = supervise(server, consumers, stop).await;
+        let mut parts: Vec<_> = consumers.into_iter().map(|one| one.ended().boxed()).collect();
+        parts.push(publisher.ended().boxed());
+        let outcome = supervise(server, parts, stop).await;
         pool.close().await;
         outcome
     }
@@ -135,29 +149,44 @@ impl Application {
         });
         vec![mysql, kafka, partitions]
     }
+
+    fn catalog_topic_check(&self, publisher: &CatalogTopic) -> Check {
+        let status = publisher.watch();
+        let limit = Duration::from_secs(self.settings.readiness.stuck_after_seconds);
+        Check::required("catalog_topic", move || {
+            let status = status();
+            async move {
+                if status.stalled_for.is_some_and(|stalled| stalled > limit) {
+                    return Err(status.problem.unwrap_or_else(|| "stuck".to_owned()));
+                }
+                Ok(json!(status))
+            }
+        })
+    }
 }
 
 /// Runs all of it until it is asked to stop. A part that ends by itself is a failure.
 async fn supervise(
     server: Server,
-    consumers: Vec<Consumer>,
+    mut parts: Vec<BoxFuture<'static, ()>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let handle = server.handle();
     let mut server = tokio::spawn(server);
-    let mut ended: Vec<_> = consumers.into_iter().map(|one| Box::pin(one.ended())).collect();
     let outcome = tokio::select! {
-        signal = http::shutdown_signal() => signal.context("signals can't be received"),
+        // First: when all are told to stop, they end.
+        biased;
         () = stop.cancelled() => Ok(()),
+        signal = http::shutdown_signal() => signal.context("signals can't be received"),
         _ = &mut server => Err(anyhow::anyhow!("the HTTP server ended")),
-        ((), index, _) = select_all(ended.iter_mut()) => {
-            drop(ended.swap_remove(index));
-            Err(anyhow::anyhow!("a consumer ended"))
+        ((), index, _) = select_all(parts.iter_mut()) => {
+            drop(parts.swap_remove(index));
+            Err(anyhow::anyhow!("a consumer, or the catalog topic's publisher, ended"))
         }
     };
     tracing::info!("stopping: batches in hand are finished");
     stop.cancel();
-    join_all(ended).await;
+    join_all(parts).await;
     handle.stop(true).await;
     outcome
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use marquee_infra::clock;
 use sqlx::{MySqlConnection, MySqlPool};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, projection::Applied};
 
 /// Whose progress.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,21 +68,25 @@ pub async fn lock(tx: &mut MySqlConnection, lane: &Lane, expected: i64) -> Resul
     if found == Some(expected) { Ok(()) } else { Err(Failure::Superseded { expected, found }) }
 }
 
-/// Moves the checkpoint from one offset to another, and its position forward only.
+/// Moves the checkpoint from one offset to another, and its position forward only. The generation
+/// rises when rows were written at a position that the checkpoint had passed: an event that came
+/// late, after those behind it.
 pub async fn advance(
     tx: &mut MySqlConnection,
     lane: &Lane,
     from: i64,
     to: i64,
-    position: u64,
+    applied: &Applied,
 ) -> Result<(), Failure> {
     let moved = sqlx::query(
         "UPDATE projection_checkpoints
-         SET next_offset = ?, position = GREATEST(position, ?), updated_at = ?
+         SET next_offset = ?, generation = generation + (? <= position),
+             position = GREATEST(position, ?), updated_at = ?
          WHERE projection = ? AND topic = ? AND kafka_partition = ? AND next_offset = ?",
     )
     .bind(to)
-    .bind(position)
+    .bind(applied.lowest_written.unwrap_or(u64::MAX))
+    .bind(applied.position)
     .bind(clock::now())
     .bind(lane.projection)
     .bind(&lane.topic)

@@ -5,6 +5,7 @@
 
 pub mod application;
 pub mod catalog;
+pub mod catalog_topic;
 pub mod checkpoint;
 pub mod cli;
 pub mod consumer;

@@ -29,6 +29,8 @@ pub trait Projection: Send + Sync + 'static {
 pub struct Applied {
     /// The highest event position among the records; 0 for topics without positions.
     pub position: u64,
+    /// The lowest position at which a row that followers read by position now stands.
+    pub lowest_written: Option<u64>,
     pub parked: Vec<Parked>,
     /// Records that asked for no change: duplicates, and types that are none of its business.
     pub skipped: usize,

@@ -8,7 +8,9 @@ use std::{
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use marquee_infra::{clock, event_log::EventReader, kafka::ClientSettings};
+use marquee_infra::{
+    clock, event_log::EventReader, kafka::ClientSettings, settings::TopicsSettings,
+};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     config::FromClientConfig,
@@ -18,7 +20,11 @@ use rdkafka::{
 use serde::Serialize;
 use sqlx::{FromRow, MySqlPool};
 
-use crate::{catalog::Catalog, projection::Projection};
+use crate::{
+    catalog::Catalog,
+    catalog_topic::{CatalogTopicSettings, Standing, standing},
+    projection::Projection,
+};
 
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(5);
 /// A lag up to this is counted record by record; a longer one is the difference of the offsets,
@@ -33,6 +39,7 @@ pub struct Status {
     pub parked_records: i64,
     pub parked_movies: i64,
     pub lanes: Vec<LaneStatus>,
+    pub catalog_topic: Vec<Standing>,
     /// What can't be, whatever is running: none if all is well.
     pub contradiction: Option<String>,
 }
@@ -58,7 +65,11 @@ pub struct Checkpoint {
     pub updated_at: DateTime<Utc>,
 }
 
-pub async fn collect(pool: &MySqlPool, client: &ClientSettings) -> anyhow::Result<Status> {
+pub async fn collect(
+    pool: &MySqlPool,
+    client: &ClientSettings,
+    topics: &TopicsSettings,
+) -> anyhow::Result<Status> {
     let checkpoints: Vec<Checkpoint> = sqlx::query_as(
         "SELECT projection, topic, kafka_partition, next_offset, position, updated_at
          FROM projection_checkpoints ORDER BY projection, topic, kafka_partition",
@@ -72,9 +83,11 @@ pub async fn collect(pool: &MySqlPool, client: &ClientSettings) -> anyhow::Resul
             .await?;
     // Read after the checkpoints: the log can only have grown since.
     let log_head = EventReader::new(pool.clone()).head().await?;
+    let catalog_topic = CatalogTopicSettings::new(client.clone(), topics);
     let client = client.clone();
     let asked = checkpoints.clone();
     let lags = tokio::task::spawn_blocking(move || lags(&client, &asked)).await??;
+    let catalog_topic = standing(pool, &catalog_topic).await?;
 
     let now = clock::now();
     let projected_position = checkpoints
@@ -102,6 +115,7 @@ pub async fn collect(pool: &MySqlPool, client: &ClientSettings) -> anyhow::Resul
         parked_records,
         parked_movies,
         lanes,
+        catalog_topic,
         contradiction,
     })
 }
@@ -193,6 +207,11 @@ impl fmt::Display for Status {
                     lane.age_seconds
                 )?;
             }
+        }
+        writeln!(f, "\ncatalog topic\n  partition   waiting   position")?;
+        for Standing { partition, published_position, waiting_movies } in &self.catalog_topic {
+            let position = published_position.unwrap_or(0);
+            writeln!(f, "  {partition:>9}  {waiting_movies:>8}  {position:>9}")?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ mod write;
 
 use std::collections::{BTreeSet, HashMap};
 
-use marquee_domain::MovieId;
+use marquee_domain::{Movie, MovieId};
 use marquee_infra::event_log::EventReader;
 use rdkafka::{Message, message::OwnedMessage};
 use sqlx::MySqlConnection;
@@ -23,8 +23,8 @@ use self::{
     decode::Decoded,
     fold::{Fold, Next},
     load::Stored,
-    log::RefillError,
 };
+pub use self::log::RefillError;
 use crate::{
     failure::Failure,
     projection::{Applied, Parked, Projection},
@@ -38,6 +38,17 @@ pub struct Catalog {
 impl Catalog {
     pub const fn new(log: EventReader) -> Self {
         Self { log }
+    }
+
+    /// The movie as its first `version` events add up, from the event log.
+    pub async fn fold(
+        log: &EventReader,
+        movie_id: MovieId,
+        version: u64,
+    ) -> Result<Movie, RefillError> {
+        let mut fold = Fold::unreadable(movie_id);
+        log::refill(log, &mut fold, version).await?;
+        Ok(fold.movie)
     }
 }
 
@@ -63,7 +74,8 @@ impl Projection for Catalog {
             .flat_map(|fold| fold.history.iter().map(|entry| (fold.movie_id, entry)))
             .collect();
         history::write(tx, &history).await?;
-        Ok(batch.applied)
+        let lowest_written = changed.iter().map(|fold| fold.position).min();
+        Ok(Applied { lowest_written, ..batch.applied })
     }
 
     fn waits_for(&self, record: &OwnedMessage) -> Option<String> {

@@ -155,8 +155,7 @@ impl<P: Projection> Worker<P> {
             _ => self.projection.apply(&mut tx, batch).await?,
         };
         parked::write(&mut tx, &self.lane, batch, &applied.parked).await?;
-        checkpoint::advance(&mut tx, &self.lane, self.next_offset, next_offset, applied.position)
-            .await?;
+        checkpoint::advance(&mut tx, &self.lane, self.next_offset, next_offset, &applied).await?;
         tx.commit().await?;
         Ok(applied)
     }

@@ -3,6 +3,7 @@
 mod audit;
 mod bed;
 mod catalog;
+mod catalog_topic;
 mod command_line;
 mod model;
 mod ownership;
