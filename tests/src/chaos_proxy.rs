@@ -41,6 +41,11 @@ impl ChaosProxy {
     /// Listens for connections to `server` (`host:port`).
     pub async fn start(server: &str, weather: Weather) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        Self::start_at(listener, server, weather)
+    }
+
+    /// The same at an address that others have been told of.
+    pub fn start_at(listener: TcpListener, server: &str, weather: Weather) -> Self {
         let address = listener.local_addr().expect("a listener has an address");
         let (weather, now) = watch::channel(weather);
         let (lost_commits, unsent_commits) = (Arc::default(), Arc::default());

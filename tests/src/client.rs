@@ -121,6 +121,12 @@ impl Request {
         self.header("Idempotency-Key", key)
     }
 
+    /// How long this request may take, if less than any may.
+    #[must_use]
+    pub fn timeout(self, limit: Duration) -> Self {
+        Self { builder: self.builder.timeout(limit), ..self }
+    }
+
     /// The answer, or that there was none.
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
         let sent = Instant::now();

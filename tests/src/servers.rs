@@ -1,8 +1,11 @@
 //! Where the servers of profile `test` are, and its secrets: what `infra/local/stack env --profile test` prints.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Display,
+    fs,
     path::{Path, PathBuf},
+    str::FromStr,
     sync::LazyLock,
 };
 
@@ -12,6 +15,8 @@ pub struct Servers {
     /// As the application's user, who may create databases named `marquee_t_...`.
     pub database_url: String,
     pub kafka_brokers: String,
+    /// Of each of Kafka's listeners for a proxy: where Kafka listens, and the port it tells clients.
+    pub kafka_detours: Vec<(u16, u16)>,
     pub redis_url: String,
     /// The edge that all tests may probe.
     pub edge_url: String,
@@ -29,6 +34,7 @@ pub fn servers() -> &'static Servers {
     static SERVERS: LazyLock<Servers> = LazyLock::new(|| Servers {
         database_url: variable("DATABASE_URL"),
         kafka_brokers: variable("KAFKA_BROKERS"),
+        kafka_detours: detours(&optional("MARQUEE_TEST_KAFKA_DETOURS").unwrap_or_default()),
         redis_url: variable("REDIS_URL"),
         edge_url: variable("MARQUEE_EDGE_URL"),
         probe_allow: variable("MARQUEE_PROBE_ALLOW"),
@@ -107,9 +113,33 @@ pub fn tool(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is not there: run `infra/local/stack up --profile test`"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests' one home of the environment")]
+/// `29101:29111 29102:29112`
+fn detours(text: &str) -> Vec<(u16, u16)> {
+    let detour = |pair: &str| {
+        let (listens, advertised) = pair.split_once(':')?;
+        Some((listens.parse().ok()?, advertised.parse().ok()?))
+    };
+    text.split_whitespace()
+        .map(|pair| detour(pair).unwrap_or_else(|| panic!("{pair} is not LISTENS:ADVERTISED")))
+        .collect()
+}
+
+/// A test's own setting, such as how long it goes on.
+///
+/// # Panics
+/// When there is one that cannot be read.
+pub fn setting<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
+    let parse = |text: String| text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+    optional(name).map(parse)
+}
+
 fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| {
+    optional(name).unwrap_or_else(|| {
         panic!("{name} is not set: run `make test`, or `infra/local/cargo --with-env test test`")
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' one home of the environment")]
+fn optional(name: &str) -> Option<String> {
+    env::var(name).ok()
 }

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,6 +17,9 @@ use crate::{
     servers::program,
     wait::until,
 };
+
+/// How long a process that may be paused is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A service, running or not. Its settings are its process's environment.
 #[derive(Debug)]
@@ -48,6 +52,19 @@ impl Service {
                 address: None,
                 environment: environment.collect(),
             }),
+        }
+    }
+
+    /// Another process of the same service, with the same settings so far, at an address of its own. `log` names its
+    /// log.
+    #[must_use]
+    pub fn twin(&self, log: &str) -> Self {
+        let mut environment = self.state().environment.clone();
+        environment.insert("MARQUEE_HTTP_BIND".to_owned(), "127.0.0.1:0".to_owned());
+        Self {
+            name: self.name,
+            log: self.log.with_file_name(format!("{log}.log")),
+            state: Mutex::new(State { child: None, address: None, environment }),
         }
     }
 
@@ -159,6 +176,28 @@ impl Service {
         let state = self.state();
         let child = state.child.as_ref().unwrap_or_else(|| panic!("{} does not run", self.name));
         kill_process(Pid::from_child(child), signal).expect("our own child takes signals");
+    }
+
+    /// What a ready service shows of one of its checks; none while it is not ready, or the check fails.
+    pub async fn check(&self, name: &str) -> Option<Value> {
+        let ready = Api::new(http(), self.url(), None).get("/readyz").timeout(PATIENCE);
+        let answer = ready.try_send().await.ok().filter(|answer| answer.status == 200)?.json();
+        let check = &answer["checks"][name];
+        (check["ok"] == true).then(|| check["info"].clone())
+    }
+
+    /// The memory that the process has now, in bytes.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("a running process has a status");
+        let kibibytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
+            .and_then(|text| text.parse::<u64>().ok());
+        kibibytes.expect("Linux tells the resident size in kB") * 1024
     }
 
     /// Waits for the end that was asked for.

@@ -26,6 +26,23 @@ pub struct Record {
 }
 
 impl Record {
+    pub(crate) fn read(message: &impl Message) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("records hold text");
+        let headers = message.headers().map_or_else(BTreeMap::new, |headers| {
+            let entry = |header: rdkafka::message::Header<'_, &[u8]>| {
+                (header.key.to_owned(), text(header.value.unwrap_or_default()))
+            };
+            headers.iter().map(entry).collect()
+        });
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: text(message.key().unwrap_or_default()),
+            headers,
+            value: text(message.payload().unwrap_or_default()),
+        }
+    }
+
     /// # Panics
     /// When it lacks the header, with all that it has.
     #[track_caller]
@@ -59,7 +76,10 @@ pub async fn records(topic: &str) -> Vec<Record> {
     read.expect("reading does not panic").unwrap_or_else(|error| panic!("Kafka: {error}"))
 }
 
-fn read_all(topic: &str) -> Result<Vec<Record>, KafkaError> {
+pub type Reader = BaseConsumer<QuietContext>;
+
+/// A consumer of all partitions of a topic, from the beginning on; of none when there is no such topic.
+pub(crate) fn reader(topic: &str) -> Result<(Reader, TopicPartitionList), KafkaError> {
     let config = client("reader")
         .set("group.id", "unused")
         .set("enable.auto.commit", "false")
@@ -67,19 +87,24 @@ fn read_all(topic: &str) -> Result<Vec<Record>, KafkaError> {
         .set("enable.partition.eof", "true")
         .set("fetch.wait.max.ms", "20")
         .clone();
-    let consumer = BaseConsumer::from_config_and_context(&config, QuietContext)?;
+    let consumer = Reader::from_config_and_context(&config, QuietContext)?;
     let metadata = consumer.fetch_metadata(Some(topic), DEADLINE)?;
     let mut assignment = TopicPartitionList::new();
     for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
         assignment.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
     consumer.assign(&assignment)?;
+    Ok((consumer, assignment))
+}
+
+fn read_all(topic: &str) -> Result<Vec<Record>, KafkaError> {
+    let (consumer, assignment) = reader(topic)?;
     let (mut records, mut ended) = (Vec::new(), 0);
     let deadline = Instant::now() + DEADLINE;
     while ended < assignment.count() {
         assert!(Instant::now() < deadline, "{topic} could not be read to its end");
         match consumer.poll(DEADLINE / 60) {
-            Some(Ok(message)) => records.push(record(&message)),
+            Some(Ok(message)) => records.push(Record::read(&message)),
             Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
             Some(Err(error)) => return Err(error),
             None => {}
@@ -87,23 +112,6 @@ fn read_all(topic: &str) -> Result<Vec<Record>, KafkaError> {
     }
     records.sort_by_key(|record| (record.partition, record.offset));
     Ok(records)
-}
-
-fn record(message: &impl Message) -> Record {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("records hold text");
-    let headers = message.headers().map_or_else(BTreeMap::new, |headers| {
-        let entry = |header: rdkafka::message::Header<'_, &[u8]>| {
-            (header.key.to_owned(), text(header.value.unwrap_or_default()))
-        };
-        headers.iter().map(entry).collect()
-    });
-    Record {
-        partition: message.partition(),
-        offset: message.offset(),
-        key: text(message.key().unwrap_or_default()),
-        headers,
-        value: text(message.payload().unwrap_or_default()),
-    }
 }
 
 /// Deletes every topic whose name starts with `prefix`.
