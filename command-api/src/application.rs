@@ -38,7 +38,7 @@ use crate::{
     Settings,
     commands::{CommandService, Ingest},
     http::{ApiDescription, ApiState, routes},
-    relay::{Relay, RelayStatus},
+    relay::{LogTail, Relay, RelayStatus},
     revalidation::{Revalidation, RevalidationSettings},
     settings::{ProbeSettings, RateLimitSettings},
 };
@@ -225,7 +225,9 @@ fn relay(
     relay_settings.topic_settings = settings.topics.creation();
     relay_settings.delivery = settings.relay.delivery;
     relay_settings.poll_interval = Duration::from_millis(settings.relay.poll_interval_ms);
-    Ok(Relay::start(EventReader::new(pool), log.appended(), lease, relay_settings, shutdown))
+    relay_settings.max_linger = Duration::from_millis(settings.relay.max_linger_ms);
+    let tail = LogTail::new(EventReader::new(pool), log);
+    Ok(Relay::start(tail, lease, relay_settings, shutdown))
 }
 
 fn revalidation(

@@ -59,6 +59,7 @@ pub struct RelaySettings {
     pub lease_ms: u64,
     pub delivery: Delivery,
     pub poll_interval_ms: u64,
+    pub max_linger_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -1,6 +1,6 @@
 //! Taking the lead, keeping it, and what a leader does.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use marquee_infra::{
     clock,
@@ -18,7 +18,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivery, RelayError, RelaySettings, backoff::Backoff, producer::LogProducer, status::Reporter,
+    Delivery, LogTail, RelayError, RelaySettings, backoff::Backoff, producer::LogProducer,
+    status::Reporter,
 };
 
 /// How long a batch that is under way may take to end after a shutdown was asked for.
@@ -35,14 +36,13 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    pub(super) async fn run(self, wake: watch::Receiver<u64>) {
-        let mut wake = Wake(Some(wake));
+    pub(super) async fn run(self, mut tail: LogTail) {
         let mut backoff = Backoff::default();
         while !self.shutdown.is_cancelled() {
             let wait = match self.lease.acquire().await {
                 Ok(Some(held)) => {
                     backoff.reset();
-                    self.lead(held, &mut wake).await;
+                    self.lead(held, &mut tail).await;
                     backoff.next()
                 }
                 Ok(None) => {
@@ -61,13 +61,13 @@ impl Candidate {
     }
 
     /// Returns when the lead is lost, given up or no longer wanted.
-    async fn lead(&self, held: Held, wake: &mut Wake) {
+    async fn lead(&self, held: Held, tail: &mut LogTail) {
         self.reporter.leads(held.epoch);
         let (until, still_held) = watch::channel(held);
         tokio::select! {
             biased;
             () = self.keep_lease(until) => {}
-            () = self.publish_until_stopped(&still_held, wake) => {}
+            () = self.publish_until_stopped(&still_held, tail) => {}
             () = self.report_lag() => {}
             () = self.out_of_grace() => {}
         }
@@ -108,12 +108,12 @@ impl Candidate {
         }
     }
 
-    async fn publish_until_stopped(&self, held: &watch::Receiver<Held>, wake: &mut Wake) {
+    async fn publish_until_stopped(&self, held: &watch::Receiver<Held>, tail: &mut LogTail) {
         let mut backoff = Backoff::default();
         let mut delivery = self.settings.delivery;
         while !self.shutdown.is_cancelled() {
             let before = self.reporter.position();
-            let Err(error) = self.publish(delivery, held, wake).await else { return };
+            let Err(error) = self.publish(delivery, held, tail).await else { return };
             if delivery == Delivery::ExactlyOnce && error.is_without_transactions() {
                 tracing::warn!(
                     error = error.chain(),
@@ -138,7 +138,7 @@ impl Candidate {
         &self,
         delivery: Delivery,
         held: &watch::Receiver<Held>,
-        wake: &mut Wake,
+        tail: &mut LogTail,
     ) -> Result<(), RelayError> {
         let settings = &self.settings;
         kafka::ensure_topics(&settings.kafka, &settings.topics, &settings.topic_settings).await?;
@@ -153,9 +153,7 @@ impl Candidate {
         self.reporter.works();
 
         while !self.shutdown.is_cancelled() {
-            // First: what is appended from here on wakes, whether the read still sees it or not.
-            wake.mark_seen();
-            let events = self.reader.read_after(cursor, settings.max_batch_events).await?;
+            let events = tail.after(cursor, settings.max_batch_events).await?;
             if Instant::now() >= held.borrow().until {
                 return Err(RelayError::LeaseLost);
             }
@@ -166,16 +164,29 @@ impl Candidate {
                 self.reporter.published(cursor);
                 measure(&events, started);
             }
+            // A full batch: there is more, and to catch up is all that counts.
             if u32::try_from(events.len()) != Ok(settings.max_batch_events) {
-                self.wait_for_more(wake).await;
+                self.linger(events.len()).await;
+                self.wait_for_more(tail).await;
             }
         }
         Ok(())
     }
 
-    async fn wait_for_more(&self, wake: &mut Wake) {
+    /// Lets the next batch gather. A transaction costs Kafka the same whether it has one event or a
+    /// hundred: the busier the log, the fewer there should be. A millisecond per event of the last
+    /// batch settles where few events wait hardly at all, and many a bounded time.
+    async fn linger(&self, published: usize) {
+        let events = u64::try_from(published).unwrap_or(u64::MAX);
+        let wait = Duration::from_millis(events).min(self.settings.max_linger);
+        if !wait.is_zero() {
+            self.pause(wait).await;
+        }
+    }
+
+    async fn wait_for_more(&self, tail: &mut LogTail) {
         tokio::select! {
-            () = wake.appended() => {}
+            () = tail.grown() => {}
             () = sleep(self.settings.poll_interval) => {}
             () = self.shutdown.cancelled() => {}
         }
@@ -216,28 +227,7 @@ impl Candidate {
     }
 }
 
-/// Tells of appends in this process; when they have ended, it is silent.
-struct Wake(Option<watch::Receiver<u64>>);
-
-impl Wake {
-    fn mark_seen(&mut self) {
-        if let Some(appended) = &mut self.0 {
-            appended.mark_unchanged();
-        }
-    }
-
-    async fn appended(&mut self) {
-        if let Some(appended) = &mut self.0
-            && appended.changed().await.is_ok()
-        {
-            return;
-        }
-        self.0 = None;
-        std::future::pending::<()>().await;
-    }
-}
-
-fn measure(events: &[RecordedEvent], started: Instant) {
+fn measure(events: &[Arc<RecordedEvent>], started: Instant) {
     #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
     histogram!("marquee_relay_batch_events").record(events.len() as f64);
     histogram!("marquee_relay_publish_seconds").record(started.elapsed());

@@ -15,16 +15,18 @@ mod leader;
 mod producer;
 mod record;
 mod status;
+mod tail;
 
 use std::{fmt, time::Duration};
 
 pub use error::RelayError;
 use marquee_infra::{
-    event_log::{EventReader, lease::RelayLease},
+    event_log::lease::RelayLease,
     kafka::{ClientSettings, TopicSettings, Topics},
 };
 use serde::Deserialize;
 pub use status::{Mode, RelayStatus, Role};
+pub use tail::LogTail;
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinError, JoinHandle},
@@ -46,6 +48,8 @@ pub struct RelaySettings {
     pub poll_interval: Duration,
     /// In one Kafka transaction.
     pub max_batch_events: u32,
+    /// How long a batch waits for company, at most, while the log is busy.
+    pub max_linger: Duration,
 }
 
 impl RelaySettings {
@@ -59,7 +63,8 @@ impl RelaySettings {
             consumer_group: format!("{prefix}marquee.relay.v1"),
             delivery: Delivery::ExactlyOnce,
             poll_interval: Duration::from_millis(50),
-            max_batch_events: 500,
+            max_batch_events: 1_000,
+            max_linger: Duration::from_millis(25),
         }
     }
 }
@@ -83,18 +88,17 @@ impl Relay {
     /// Starts it on the current tokio runtime, which must have several threads and not be an actix
     /// worker's. Works while MySQL and Kafka are down.
     ///
-    /// `wake` tells of appends in this process; `reader` and `lease` should share a small pool that
-    /// commands do not use.
+    /// `tail` and `lease` should share a small pool that commands do not use.
     pub fn start(
-        reader: EventReader,
-        wake: watch::Receiver<u64>,
+        tail: LogTail,
         lease: RelayLease,
         settings: RelaySettings,
         shutdown: CancellationToken,
     ) -> Self {
         let (reporter, status) = status::channel();
+        let reader = tail.reader().clone();
         let leader = leader::Candidate { reader, lease, settings, reporter, shutdown };
-        Self { task: tokio::spawn(leader.run(wake)), status }
+        Self { task: tokio::spawn(leader.run(tail)), status }
     }
 
     pub fn status(&self) -> RelayStatus {

@@ -121,7 +121,7 @@ impl LogProducer {
 
     /// Publishes the events and moves the cursor to the last of them. After an error nobody knows
     /// what became of the batch; whoever opens the next producer finds out.
-    pub(super) async fn publish(&self, events: &[RecordedEvent]) -> Result<(), RelayError> {
+    pub(super) async fn publish(&self, events: &[Arc<RecordedEvent>]) -> Result<(), RelayError> {
         let Some(last) = events.last() else { return Ok(()) };
         match &self.delivery {
             DeliveryState::Transactional { group } => {
@@ -155,7 +155,7 @@ impl LogProducer {
         .await
     }
 
-    async fn send(&self, events: &[RecordedEvent]) -> Result<(), RelayError> {
+    async fn send(&self, events: &[Arc<RecordedEvent>]) -> Result<(), RelayError> {
         let kafka = |source| RelayError::Kafka { doing: "accept a batch", source };
         let mut deliveries = Vec::with_capacity(events.len());
         for event in events {

@@ -21,6 +21,7 @@ use super::{
     error::connection_lost,
     metrics,
     prepared::Prepared,
+    recent::RecentEvents,
     resolve::{Fate, resolve},
     session::{KEEP_ALIVE_INTERVAL, Session},
     settle::{Refusal, Settled},
@@ -53,6 +54,7 @@ pub(super) struct Appender {
     pub(super) cache: MovieCache,
     pub(super) queue: mpsc::Receiver<Request>,
     pub(super) appended: watch::Sender<u64>,
+    pub(super) recent: RecentEvents,
     pub(super) session: Option<Session>,
     pub(super) durability_checked: bool,
     /// How many more batches look before they write.
@@ -210,9 +212,7 @@ impl Appender {
         loop {
             let error = match self.attempt(commands).await {
                 Ok(settled) => {
-                    if let Some((_, first)) = settled.accepted.first() {
-                        self.appended.send_replace(first + settled.event_count - 1);
-                    }
+                    self.announce(commands, &settled);
                     return Ok(settled.verdicts);
                 }
                 Err(Failure::Fatal(error)) => return Err(error),
@@ -225,6 +225,15 @@ impl Appender {
             tracing::warn!(%error, attempt, "the append transaction is tried again");
             attempt += 1;
         }
+    }
+
+    /// Tells the relay.
+    fn announce(&self, commands: &mut [Prepared], settled: &Settled) {
+        let Some((_, first)) = settled.accepted.first() else { return };
+        for (index, first_position) in &settled.accepted {
+            self.recent.push(commands[*index].take_recorded(*first_position));
+        }
+        self.appended.send_replace(first + settled.event_count - 1);
     }
 
     async fn attempt(&mut self, commands: &mut [Prepared]) -> Result<Settled, Failure> {

@@ -14,6 +14,7 @@ mod loading;
 mod metrics;
 mod prepared;
 mod reader;
+mod recent;
 mod resolve;
 mod scan;
 mod session;
@@ -35,6 +36,7 @@ use marquee_domain::{Movie, MovieId, UserId, values::Title};
 use prepared::Prepared;
 pub use reader::{EventReader, RecordedEvent};
 pub use scan::{EventFilter, EventPage};
+pub use recent::RecentEvents;
 use settle::Refusal;
 use sqlx::MySqlPool;
 pub use store::{MovieContext, MovieEventStore};
@@ -82,6 +84,7 @@ pub struct EventLog {
     cache: MovieCache,
     queue: mpsc::Sender<Request>,
     appended: watch::Receiver<u64>,
+    recent: RecentEvents,
     max_events: usize,
 }
 
@@ -97,12 +100,14 @@ impl EventLog {
         let (queue, requests) = mpsc::channel(settings.queue_capacity);
         let (committed, appended) = watch::channel(0);
         let cache = MovieCache::new(settings.cache_capacity_movies);
+        let recent = RecentEvents::default();
         let mut writer = Appender {
             options: pool.connect_options(),
             settings,
             cache: cache.clone(),
             queue: requests,
             appended: committed,
+            recent: recent.clone(),
             session: None,
             durability_checked: false,
             careful_batches: 0,
@@ -116,6 +121,7 @@ impl EventLog {
             cache,
             queue,
             appended,
+            recent,
             max_events: settings.max_batch_events,
         };
         (log, tokio::spawn(writer.run(shutdown)))
@@ -217,6 +223,11 @@ impl EventLog {
     /// The last position that this process has committed; 0 before the first.
     pub fn appended(&self) -> watch::Receiver<u64> {
         self.appended.clone()
+    }
+
+    /// What this process has committed last.
+    pub fn recent(&self) -> RecentEvents {
+        self.recent.clone()
     }
 
     pub fn reader(&self) -> EventReader {

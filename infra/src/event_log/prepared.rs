@@ -6,9 +6,10 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use marquee_domain::{Movie, MovieEvent, MovieId, evolve, values::Slug};
+use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use super::{Append, AppendError, NewReceipt};
+use super::{Append, AppendError, NewReceipt, RecordedEvent};
 
 /// The metadata key that tells this append's events from all others': how an unknown outcome is
 /// resolved.
@@ -21,6 +22,7 @@ pub(super) struct Prepared {
     pub(super) expected_version: u64,
     pub(super) recorded_at: DateTime<Utc>,
     pub(super) receipt: Option<NewReceipt>,
+    /// The metadata column of all of them.
     pub(super) metadata: String,
     pub(super) rows: Vec<EventRow>,
     /// The key of the title that the movie no longer has after the events.
@@ -32,6 +34,7 @@ pub(super) struct Prepared {
     before: Arc<Movie>,
     after: Arc<Movie>,
     events: Vec<MovieEvent>,
+    metadata_map: HashMap<String, String>,
 }
 
 /// The columns of an event that do not depend on what else is in the log.
@@ -39,7 +42,7 @@ pub(super) struct Prepared {
 pub(super) struct EventRow {
     pub(super) event_type: String,
     pub(super) event_version: String,
-    pub(super) payload: String,
+    pub(super) payload: Box<RawValue>,
 }
 
 impl Prepared {
@@ -49,7 +52,9 @@ impl Prepared {
         append_id: Uuid,
         before: Arc<Movie>,
     ) -> Result<Self, AppendError> {
-        let Append { movie_id, expected_version, events, metadata, receipt, recorded_at } = append;
+        let Append { movie_id, expected_version, events, mut metadata, receipt, recorded_at } =
+            append;
+        metadata.insert(APPEND_ID.to_owned(), append_id.to_string());
         let after = fold(&before, &events);
         let key = |movie: &Movie| movie.listed().map(|movie| movie.title.key().as_str().to_owned());
         let (old_title, new_title) =
@@ -61,7 +66,7 @@ impl Prepared {
             expected_version,
             recorded_at,
             receipt,
-            metadata: metadata_json(metadata, append_id)?,
+            metadata: json(&metadata)?,
             rows: events.iter().map(EventRow::new).collect::<Result<_, _>>()?,
             releases_title: old_title.filter(|_| retitled),
             claims_title: new_title.filter(|_| retitled),
@@ -69,12 +74,32 @@ impl Prepared {
             before,
             after,
             events,
+            metadata_map: metadata,
         })
     }
 
     /// The movie after the events.
     pub(super) fn after(&self) -> Arc<Movie> {
         Arc::clone(&self.after)
+    }
+
+    /// The events as they are stored, the first of them at `first_position`.
+    pub(super) fn take_recorded(
+        &mut self,
+        first_position: u64,
+    ) -> impl Iterator<Item = RecordedEvent> {
+        let Self { movie_id, expected_version, recorded_at, metadata_map, rows, .. } = self;
+        let numbers = (first_position..).zip(*expected_version + 1..);
+        numbers.zip(rows.drain(..)).map(|((position, sequence), row)| RecordedEvent {
+            position,
+            movie_id: *movie_id,
+            sequence,
+            event_type: row.event_type,
+            event_version: row.event_version,
+            payload: row.payload,
+            metadata: metadata_map.clone(),
+            recorded_at: *recorded_at,
+        })
     }
 
     /// Gives the new movie the slug that was chosen for it.
@@ -98,7 +123,7 @@ impl EventRow {
         Ok(Self {
             event_type: event.event_type(),
             event_version: event.event_version(),
-            payload: json(event)?,
+            payload: to_raw_value(event).map_err(internal)?,
         })
     }
 }
@@ -118,14 +143,10 @@ fn created_slug(event: &MovieEvent) -> Option<Slug> {
     if let MovieEvent::MovieCreated { slug, .. } = event { Some(slug.clone()) } else { None }
 }
 
-fn metadata_json(
-    mut metadata: HashMap<String, String>,
-    append_id: Uuid,
-) -> Result<String, AppendError> {
-    metadata.insert(APPEND_ID.to_owned(), append_id.to_string());
-    json(&metadata)
+fn json(value: &impl serde::Serialize) -> Result<String, AppendError> {
+    serde_json::to_string(value).map_err(internal)
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, AppendError> {
-    serde_json::to_string(value).map_err(|error| AppendError::Internal(Arc::new(error)))
+fn internal(error: serde_json::Error) -> AppendError {
+    AppendError::Internal(Arc::new(error))
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use command_api::relay::{Relay, RelaySettings, RelayStatus};
+use command_api::relay::{LogTail, Relay, RelaySettings, RelayStatus};
 use marquee_infra::{
     clock,
     event_log::{EventReader, lease::RelayLease},
@@ -79,8 +79,7 @@ impl Bed {
     pub fn relay_with(&self, holder: &str, term: Duration, settings: RelaySettings) -> Running {
         let shutdown = CancellationToken::new();
         let relay = Relay::start(
-            EventReader::new(self.pool.clone()),
-            self.wake.subscribe(),
+            LogTail::without_memory(EventReader::new(self.pool.clone()), self.wake.subscribe()),
             RelayLease::new(self.pool.clone(), holder, term),
             settings,
             shutdown.clone(),

@@ -75,7 +75,7 @@ pub(in crate::event_log) async fn insert_events(
                 .bind(signed(event.sequence)?)
                 .bind(&event.row.event_type)
                 .bind(&event.row.event_version)
-                .bind(&event.row.payload)
+                .bind(event.row.payload.get())
                 .bind(&event.command.metadata)
                 .bind(event.command.recorded_at);
         }
