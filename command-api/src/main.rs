@@ -16,6 +16,6 @@ struct Arguments {}
 async fn main() -> anyhow::Result<()> {
     Arguments::parse();
     let settings = Settings::load()?;
-    let metrics = marquee_infra::telemetry::init(&settings.log)?;
-    Application::build(settings, Some(metrics)).await?.run_until_stopped().await
+    let telemetry = marquee_infra::telemetry::init(&settings.log)?;
+    Application::build(settings, Some(telemetry.metrics)).await?.run_until_stopped().await
 }

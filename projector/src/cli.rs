@@ -78,8 +78,8 @@ impl Cli {
         let settings = Settings::load()?;
         match self.command.unwrap_or(Command::Run) {
             Command::Run => {
-                let metrics = telemetry::init(&settings.log)?;
-                let application = Application::build(settings, Some(metrics))?;
+                let telemetry = telemetry::init(&settings.log)?;
+                let application = Application::build(settings, Some(telemetry.metrics))?;
                 application.run_until_stopped().await?;
                 Ok(ExitCode::SUCCESS)
             }

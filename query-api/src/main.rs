@@ -16,7 +16,7 @@ struct Arguments {}
 async fn main() -> anyhow::Result<()> {
     Arguments::parse();
     let settings = Settings::load()?;
-    let metrics = marquee_infra::telemetry::init(&settings.log)?;
-    Application::build(&settings, Some(metrics))?.run_until_stopped().await?;
+    let telemetry = marquee_infra::telemetry::init(&settings.log)?;
+    Application::build(&settings, Some(telemetry.metrics))?.run_until_stopped().await?;
     Ok(())
 }

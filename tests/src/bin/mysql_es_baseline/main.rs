@@ -63,7 +63,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let metrics = telemetry::init(&LogSettings { filter: "info".into(), format: LogFormat::Json })?;
+    let telemetry = telemetry::init(&LogSettings { filter: "info".into(), format: LogFormat::Json })?;
     let pool = mysql::connect_lazy(&arguments.database_url, arguments.max_connections)?;
     sqlx::query(EVENTS_TABLE).execute(&pool).await.context("creating the events table")?;
 
@@ -78,7 +78,7 @@ async fn main() -> anyhow::Result<()> {
 
     let settings =
         HttpSettings { bind: arguments.bind, workers: arguments.workers, shutdown_seconds: 5 };
-    let health = Health::new(vec![], Some(metrics));
+    let health = Health::new(vec![], Some(telemetry.metrics));
     let listener = bind(&settings)?;
     let address = listener.local_addr()?;
     let server = serve(listener, &settings, health, move |config| {
