@@ -9,6 +9,7 @@ use marquee_infra::{event_log::EventReader, kafka, mysql, telemetry};
 use crate::{
     application::Application,
     parked::{self, Selection},
+    replay,
     settings::Settings,
     status,
 };
@@ -36,6 +37,7 @@ enum Command {
     /// Records that could not be decoded or applied
     #[command(subcommand)]
     Parked(ParkedCommand),
+    Replay(replay::ReplayArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +77,10 @@ impl From<Choice> for Selection {
 
 impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
+        // Needs less than a service does: a manifest is checked without any server.
+        if let Some(Command::Replay(args)) = self.command {
+            return replay::command(args).await;
+        }
         let settings = Settings::load()?;
         match self.command.unwrap_or(Command::Run) {
             Command::Run => {
@@ -86,6 +92,7 @@ impl Cli {
             Command::Migrate => migrate(&settings).await,
             Command::Status { json } => show_status(&settings, json).await,
             Command::Parked(command) => work_on_parked(&settings, command).await,
+            Command::Replay(args) => replay::command(args).await,
         }
     }
 }

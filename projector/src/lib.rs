@@ -13,6 +13,7 @@ pub mod failure;
 pub mod parked;
 pub mod progress;
 pub mod projection;
+pub mod replay;
 pub mod settings;
 mod sql;
 pub mod status;

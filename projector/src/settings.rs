@@ -36,11 +36,24 @@ impl Settings {
         Ok(settings)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// For commands that read the event log and may do without Kafka.
+    pub fn load_for_log() -> Result<Self, ConfigError> {
+        let settings: Self = config::load(DEFAULTS)?;
+        settings.check_log()?;
+        Ok(settings)
+    }
+
+    fn check_log(&self) -> Result<(), ConfigError> {
         let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
         if self.mysql.url.expose_secret().is_empty() {
             return invalid("mysql.url is empty; set DATABASE_URL");
         }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.check_log()?;
+        let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
         if self.kafka.brokers.is_empty() {
             return invalid("kafka.brokers is empty; set KAFKA_BROKERS");
         }

@@ -98,6 +98,10 @@ impl Bed {
         }
     }
 
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     pub fn start(&self) -> Running {
         let application = Application::build(self.settings.clone(), None).expect("it builds");
         let stop = application.stop_token();

@@ -8,4 +8,5 @@ mod command_line;
 mod model;
 mod ownership;
 mod poison;
+mod replay;
 mod samples;

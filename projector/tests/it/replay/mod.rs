@@ -1,0 +1,8 @@
+//! `projector replay`, run as data teams run it.
+
+mod arguments;
+mod faults;
+mod files;
+mod filters;
+mod resume;
+mod stand;
