@@ -34,6 +34,25 @@ pub struct Pace {
     pub clients: usize,
     /// Of all clients together; as many as they can when absent.
     pub commands_per_second: Option<f64>,
+    /// How long a synopsis every command brings along: most of its event's size.
+    pub synopsis_chars: usize,
+}
+
+impl Pace {
+    /// As fast as they are answered.
+    pub const fn of(clients: usize) -> Self {
+        Self { clients, commands_per_second: None, synopsis_chars: 40 }
+    }
+
+    #[must_use]
+    pub const fn per_second(self, commands: f64) -> Self {
+        Self { commands_per_second: Some(commands), ..self }
+    }
+
+    #[must_use]
+    pub const fn with_synopses_of(self, synopsis_chars: usize) -> Self {
+        Self { synopsis_chars, ..self }
+    }
 }
 
 /// A command that was acknowledged.
@@ -64,7 +83,8 @@ impl Load {
             let first = number % processes.len();
             processes.rotate_left(first);
             let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
-            clients.spawn(Client { processes, stop, done }.work(Beat::new(pace, number)));
+            let client = Client { processes, synopsis_chars: pace.synopsis_chars, stop, done };
+            clients.spawn(client.work(Beat::new(pace, number)));
         }
         Self { stop, done, clients }
     }
@@ -119,6 +139,7 @@ impl Beat {
 
 struct Client {
     processes: Vec<Api>,
+    synopsis_chars: usize,
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
 }
@@ -130,8 +151,8 @@ impl Client {
         while !self.stop.load(Ordering::SeqCst) {
             let due = beat.next().await;
             let command = match &movie {
-                Some((id, revisions)) => Command::revise(id, *revisions),
-                None => Command::create(),
+                Some((id, _)) => Command::revise(id, self.synopsis_chars),
+                None => Command::create(self.synopsis_chars),
             };
             let (acknowledged, attempts) = self.carry_out(&command).await;
             movie = match movie {
@@ -165,17 +186,18 @@ struct Command {
 }
 
 impl Command {
-    fn create() -> Self {
+    fn create(synopsis_chars: usize) -> Self {
         let tag = samples::tag();
-        let body = samples::movie(&format!("Load {tag}"));
+        let mut body = samples::movie(&format!("Load {tag}"));
+        body["synopsis"] = json!(synopsis(&tag, synopsis_chars));
         Self { operation: format!("create-{tag}"), movie_id: None, body }
     }
 
-    fn revise(movie_id: &str, revisions: u64) -> Self {
-        let operation = format!("revise-{}", samples::tag());
+    fn revise(movie_id: &str, synopsis_chars: usize) -> Self {
+        let tag = samples::tag();
         // Different from before, so that it is an event.
-        let body = json!({ "duration_minutes": 10 + revisions });
-        Self { operation, movie_id: Some(movie_id.to_owned()), body }
+        let body = json!({ "synopsis": synopsis(&tag, synopsis_chars) });
+        Self { operation: format!("revise-{tag}"), movie_id: Some(movie_id.to_owned()), body }
     }
 
     /// The promise, if the answer is one; a refusal to work just now, a broken connection and no answer in time are
@@ -197,4 +219,8 @@ impl Command {
             _ => panic!("{}: {answer:?}", self.operation),
         }
     }
+}
+
+fn synopsis(tag: &str, chars: usize) -> String {
+    format!("{tag} {:.<1$}", "", chars.saturating_sub(tag.len() + 1))
 }

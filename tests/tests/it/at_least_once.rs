@@ -25,7 +25,7 @@ async fn without_transactions_nothing_is_lost_and_doubles_are_told_by_their_posi
             .then_some(relay)
     };
     until("/readyz says that delivery is at least once", announced).await;
-    let load = Load::start(&[marquee.commands()], Pace { clients: 16, commands_per_second: None });
+    let load = Load::start(&[marquee.commands()], Pace::of(16));
     load.more(400).await;
     marquee.command_api.crash_and_start().await;
     load.more(400).await;

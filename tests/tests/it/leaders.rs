@@ -13,7 +13,7 @@ use marquee_tests::{
 };
 use tokio::time::{Instant, timeout_at};
 
-const CROWD: Pace = Pace { clients: 64, commands_per_second: None };
+const CROWD: Pace = Pace::of(64);
 
 /// A guarantee: so long after the leader's death another process leads.
 const TAKEOVER: Duration = Duration::from_secs(5);

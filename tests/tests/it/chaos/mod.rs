@@ -22,7 +22,7 @@ use self::{plan::Plan, stage::Stage};
 
 const FAULTS: usize = 104;
 /// Enough to have something under way at every moment, and to leave a machine of two cores time for the faults.
-const PACE: Pace = Pace { clients: 16, commands_per_second: Some(240.0) };
+const PACE: Pace = Pace::of(16).per_second(240.0);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kafka_has_every_event_once_and_in_order_whatever_happens_to_the_relay() {
@@ -64,7 +64,7 @@ async fn kafka_has_every_event_once_and_in_order_whatever_happens_to_the_relay()
 
     // Had the faults hit nothing, this would have shown nothing.
     let leaders = stage.leaders().await;
-    assert!(leaders as usize > plan.count_of_lost_leads(), "{leaders} leads");
+    assert!(leaders > plan.count_of_lost_leads() as u64, "{leaders} leads");
     assert!(repeated > 0, "some commands had to be repeated");
     summary::say(&format!(
         "chaos: {} events exactly once and in order through {} faults in {rounds} rounds ({plan}), {leaders} leads, \

@@ -85,7 +85,7 @@ impl Stage {
     async fn leader(&self) -> usize {
         until("exactly one leads and publishes", async || {
             let standings = join_all(self.processes.iter().map(Process::standing)).await;
-            match (&standings[..], standings.iter().position(|standing| leads(standing))) {
+            match (&standings[..], standings.iter().position(leads)) {
                 ([Some(_), Some(_)], Some(leader)) if !leads(&standings[1 - leader]) => {
                     Some(leader)
                 }
@@ -101,9 +101,11 @@ impl Stage {
     }
 }
 
+#[expect(clippy::ref_option, reason = "it is asked of an iterator's items")]
 fn leads(standing: &Option<Value>) -> bool {
-    let standing = standing.as_ref();
-    standing.is_some_and(|relay| relay["role"] == "leader" && relay["mode"] == "transactional")
+    standing
+        .as_ref()
+        .is_some_and(|relay| relay["role"] == "leader" && relay["mode"] == "transactional")
 }
 
 impl Process {
