@@ -92,9 +92,25 @@ pub fn get_for(address: SocketAddr, path: &str, forwarded_for: Ipv4Addr) -> Vec<
 
 /// A `POST` request's bytes.
 pub fn post(address: SocketAddr, path: &str, token: &str, json: &str) -> Vec<u8> {
+    with_body("POST", "application/json", address, path, token, json)
+}
+
+/// A `PATCH` request's bytes.
+pub fn patch(address: SocketAddr, path: &str, token: &str, json: &str) -> Vec<u8> {
+    with_body("PATCH", "application/merge-patch+json", address, path, token, json)
+}
+
+fn with_body(
+    method: &str,
+    content_type: &str,
+    address: SocketAddr,
+    path: &str,
+    token: &str,
+    json: &str,
+) -> Vec<u8> {
     format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n\
-         Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n\
+         Authorization: Bearer {token}\r\nContent-Type: {content_type}\r\n\
          Content-Length: {}\r\n\r\n{json}",
         json.len()
     )

@@ -13,16 +13,26 @@ use hdrhistogram::Histogram;
 
 use super::{
     client::Connection,
-    cpu::{CpuUse, CpuWatch},
+    cpu::{CpuUse, CpuWatch, Processes},
 };
 
 /// From a microsecond to a minute, in nanoseconds, with three digits.
-fn histogram() -> Histogram<u64> {
+pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 60_000_000_000, 3).expect("the bounds are in order")
 }
 
 /// Makes the next request of the client with this number, counted from 0.
 pub type NextRequest = Arc<dyn Fn(usize) -> Arc<[u8]> + Send + Sync>;
+/// Is shown every answer of the measured time.
+pub type OnAnswer = Arc<dyn Fn(Exchange<'_>) + Send + Sync>;
+
+#[derive(Clone, Copy)]
+pub struct Exchange<'a> {
+    /// When it was sent; of a request that was held up by the answer before: when it was due.
+    pub sent: Instant,
+    pub answered: Instant,
+    pub body: &'a [u8],
+}
 
 #[derive(Clone)]
 pub struct Load {
@@ -32,8 +42,9 @@ pub struct Load {
     pub clients: usize,
     /// Requests per second of all clients together; as many as the server takes when absent.
     pub per_second: Option<f64>,
-    /// The server's process, if it is ours to watch.
-    pub server_pid: Option<u32>,
+    pub on_answer: Option<OnAnswer>,
+    /// Whose CPU time is to be told.
+    pub watched: Processes,
 }
 
 impl Load {
@@ -43,11 +54,23 @@ impl Load {
         expected_status: u16,
         clients: usize,
     ) -> Self {
-        Self { address, next, expected_status, clients, per_second: None, server_pid: None }
+        Self {
+            address,
+            next,
+            expected_status,
+            clients,
+            per_second: None,
+            on_answer: None,
+            watched: Processes::new(),
+        }
     }
 
-    pub fn watching(self, server_pid: u32) -> Self {
-        Self { server_pid: Some(server_pid), ..self }
+    pub fn watching(self, watched: Processes) -> Self {
+        Self { watched, ..self }
+    }
+
+    pub fn showing(self, on_answer: OnAnswer) -> Self {
+        Self { on_answer: Some(on_answer), ..self }
     }
 
     pub fn paced(self, per_second: f64) -> Self {
@@ -71,7 +94,38 @@ pub struct Measurement {
 
 impl Measurement {
     pub fn latency_ms(&self, quantile: f64) -> f64 {
-        Duration::from_nanos(self.latency.value_at_quantile(quantile)).as_secs_f64() * 1e3
+        milliseconds(&self.latency, quantile)
+    }
+}
+
+pub fn milliseconds(latency: &Histogram<u64>, quantile: f64) -> f64 {
+    Duration::from_nanos(latency.value_at_quantile(quantile)).as_secs_f64() * 1e3
+}
+
+/// When the clients of a paced load send: evenly spread, not all at once.
+pub struct Pace {
+    due: Instant,
+    interval: Duration,
+}
+
+impl Pace {
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred clients")]
+    pub fn of_client(client: usize, clients: usize, per_second: f64) -> Self {
+        let interval = Duration::from_secs_f64(clients as f64 / per_second);
+        Self { due: Instant::now() + interval.mul_f64(client as f64 / clients as f64), interval }
+    }
+
+    /// Waits for the next turn, and answers when it began: when it was due, if that is past.
+    pub async fn next(&mut self) -> Instant {
+        let due = self.due;
+        self.due += self.interval;
+        if Instant::now() >= due {
+            // The server held the client up.
+            return due;
+        }
+        // The timer wakes up to a millisecond late, which is not the server's doing.
+        tokio::time::sleep_until(due.into()).await;
+        Instant::now()
     }
 }
 
@@ -97,7 +151,7 @@ impl Load {
                 .collect();
             ready.wait();
             thread::sleep(timing.warm_up);
-            let cpu = CpuWatch::start(self.server_pid);
+            let cpu = CpuWatch::start(&self.watched);
             thread::sleep(timing.measured);
             let cpu = cpu.stop();
             let mut latency = histogram();
@@ -145,23 +199,12 @@ impl Load {
         window: Window,
     ) -> anyhow::Result<Histogram<u64>> {
         let mut latency = histogram();
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred clients")]
-        let interval =
-            self.per_second.map(|rate| Duration::from_secs_f64(self.clients as f64 / rate));
-        let mut due = Instant::now();
+        let mut pace = self.per_second.map(|rate| Pace::of_client(client, self.clients, rate));
         loop {
-            let mut started = Instant::now();
-            if let Some(interval) = interval {
-                due += interval;
-                if started < due {
-                    // The timer wakes up to a millisecond late, which is not the server's doing.
-                    tokio::time::sleep_until(due.into()).await;
-                    started = Instant::now();
-                } else {
-                    // The server holds the client up: the wait began when the request was due.
-                    started = due;
-                }
-            }
+            let started = match &mut pace {
+                Some(pace) => pace.next().await,
+                None => Instant::now(),
+            };
             if started >= window.end {
                 return Ok(latency);
             }
@@ -181,6 +224,9 @@ impl Load {
             if done >= window.measured_from && done < window.end {
                 let nanoseconds = u64::try_from((done - started).as_nanos())?;
                 latency.saturating_record(nanoseconds);
+                if let Some(show) = &self.on_answer {
+                    show(Exchange { sent: started, answered: done, body: answer.body });
+                }
             }
         }
     }

@@ -1,9 +1,70 @@
-//! What the figures were measured on.
+//! What the figures are measured on, and whether it is fit for it.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::Duration};
 
-use marquee_tests::servers::servers;
+use anyhow::ensure;
+use clap::Args;
+use marquee_infra::kafka::QuietContext;
+use marquee_tests::{servers::servers, service::Service};
+use rdkafka::{
+    ClientConfig,
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, Consumer},
+};
 use sqlx::{Connection, MySqlConnection, Row};
+
+use super::cpu::Processes;
+
+/// A broker that remembers the topics of thousands of tests is slower than one that does not.
+const MAX_TOPICS: usize = 200;
+const METADATA_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The servers' processes, where they are on this machine.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ServerProcesses {
+    /// To tell MySQL's CPU time
+    #[arg(long)]
+    mysql_pid: Option<u32>,
+    /// To tell Kafka's CPU time
+    #[arg(long)]
+    kafka_pid: Option<u32>,
+}
+
+impl ServerProcesses {
+    /// With the service that is measured.
+    pub fn with(self, service: &Service) -> Processes {
+        let mut processes = self.alone();
+        processes.insert("service", service.pid());
+        processes
+    }
+
+    pub fn alone(self) -> Processes {
+        let servers = [("mysql", self.mysql_pid), ("kafka", self.kafka_pid)];
+        servers.into_iter().filter_map(|(name, pid)| Some((name, pid?))).collect()
+    }
+}
+
+/// How many topics the broker has; an error when these are too many, with what to do about it.
+pub fn check_broker(is_any_good: bool) -> anyhow::Result<String> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &servers().kafka_brokers);
+    let consumer = BaseConsumer::from_config_and_context(&config, QuietContext)?;
+    let topics = consumer.fetch_metadata(None, METADATA_TIMEOUT)?.topics().len();
+    let too_many = format!(
+        "the broker has {topics} topics, most of them left by tests, and would be measured with \
+         them"
+    );
+    ensure!(
+        topics <= MAX_TOPICS || is_any_good,
+        "{too_many}. For figures that mean something: `infra/local/stack down --profile test --wipe`, \
+         then this again. To go on as it is: --any-broker"
+    );
+    Ok(if topics > MAX_TOPICS {
+        format!("WARNING: {too_many}")
+    } else {
+        format!("Kafka with {topics} topics")
+    })
+}
 
 pub async fn describe() -> anyhow::Result<String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,23 +1,33 @@
-//! The benchmark: commands beside plain mysql-es, catalog reads beside nginx, each pair in one run.
+//! The benchmark: Marquee beside what one would take instead, in one run on the same servers.
 //!
 //! Needs the servers of profile `test` and release binaries: `infra/local/bench` sees to both.
 
+mod arrivals;
 mod baseline;
+mod catalog;
 mod client;
 mod commands;
 mod cpu;
+mod debezium;
 mod load;
+mod log_readers;
 mod machine;
 mod movies;
 mod reads;
 mod report;
 mod rounds;
+mod seed;
 mod steps;
+mod table;
+mod to_kafka;
+mod to_visible;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use load::Timing;
+use log_readers::Wanted;
+use machine::ServerProcesses;
 use marquee_tests::{Marquee, Setup};
 use reads::StaticFiles;
 use report::Report;
@@ -28,13 +38,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures Marquee, and what one would take instead, side by side on the same servers.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 struct Arguments {
     /// One short round of everything: whether it works, not how fast it is
     #[arg(long)]
     quick: bool,
-    /// One section instead of all
+    /// These sections instead of all
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Section>,
+    /// The log readers also at a million events
     #[arg(long)]
-    only: Option<Section>,
+    full: bool,
+    /// Do not measure Debezium, which is fetched from Maven Central when it is first needed
+    #[arg(long)]
+    no_debezium: bool,
+    /// Also when the broker has the topics of many tests, which slow it down
+    #[arg(long)]
+    any_broker: bool,
     /// How long each side is measured in each round
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
@@ -55,11 +75,21 @@ struct Arguments {
     /// The folder that it serves as /static/
     #[arg(long)]
     static_dir: PathBuf,
+    #[command(flatten)]
+    servers: ServerProcesses,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
+    /// Commands per second, beside mysql-es with and without an outbox
     Commands,
+    /// Commit to Kafka, beside a polled outbox and Debezium; commit to visible
+    Latency,
+    /// GET /v1/events
+    Feed,
+    /// projector replay
+    Replay,
+    /// Catalog reads, beside nginx
     Reads,
 }
 
@@ -71,9 +101,11 @@ impl Arguments {
     }
 
     fn wants(&self, section: Section) -> bool {
-        self.only.is_none_or(|only| only == section)
+        self.only.is_empty() || self.only.contains(&section)
     }
 }
+
+const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
 
 /// No rate limit gets in the way, but each is asked about every request.
 const QUOTA: &str = "100000000";
@@ -82,6 +114,7 @@ const QUOTA: &str = "100000000";
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     println!("{}", machine::describe().await?);
+    println!("{}", machine::check_broker(arguments.any_broker)?);
     let settings = vec![
         ("MARQUEE_RATE_LIMIT_ADMIN_MUTATION_QUOTA", QUOTA.to_owned()),
         ("MARQUEE_RATE_LIMIT_VIEWER_READ_QUOTA", QUOTA.to_owned()),
@@ -90,16 +123,39 @@ async fn main() -> anyhow::Result<()> {
     ];
     let setup = Setup { settings, ..Setup::default() };
     let mut report = Report::new(arguments.json.as_deref())?;
-    let plan = arguments.plan();
+    let (plan, servers) = (arguments.plan(), arguments.servers);
     if arguments.wants(Section::Commands) {
         let marquee = Marquee::prepare(setup.clone()).await;
-        commands::run(&marquee, &arguments.clients, plan, &mut report).await?;
+        commands::run(&marquee, &arguments.clients, plan, servers, &mut report).await?;
     }
-    if arguments.wants(Section::Reads) {
+    let (latency, reads) = (arguments.wants(Section::Latency), arguments.wants(Section::Reads));
+    if latency || reads {
+        let marquee = Marquee::prepare(setup.clone()).await;
+        if latency {
+            to_kafka::run(&marquee, plan, servers, !arguments.no_debezium, &mut report).await?;
+        } else {
+            marquee.command_api.start_ready().await;
+        }
+        let movies = catalog::fill(&marquee, arguments.movies).await?;
+        if latency {
+            to_visible::run(&marquee, &movies, plan, servers, &mut report).await?;
+        }
+        if reads {
+            let address = arguments.static_url.trim_start_matches("http://").parse()?;
+            let files = StaticFiles { address, folder: arguments.static_dir.clone() };
+            reads::run(&marquee, &files, &movies, plan, servers, &mut report).await?;
+        }
+    }
+    let wanted =
+        Wanted { feed: arguments.wants(Section::Feed), replay: arguments.wants(Section::Replay) };
+    if wanted.feed || wanted.replay {
         let marquee = Marquee::prepare(setup).await;
-        let address = arguments.static_url.trim_start_matches("http://").parse()?;
-        let files = StaticFiles { address, folder: arguments.static_dir };
-        reads::run(&marquee, &files, arguments.movies, plan, &mut report).await?;
+        let sizes = match (arguments.quick, arguments.full) {
+            (true, _) => &SIZES[..1],
+            (false, false) => &SIZES[..2],
+            (false, true) => &SIZES[..],
+        };
+        log_readers::run(&marquee, sizes, wanted, servers, &mut report).await?;
     }
     Ok(())
 }

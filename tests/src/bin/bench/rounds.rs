@@ -1,8 +1,8 @@
-//! Two loads in turns: what disturbs the machine for a while disturbs both.
+//! Several loads in turns: what disturbs the machine for a while disturbs all of them.
 
 use super::{
     load::{Load, Timing},
-    report::{Comparison, Round},
+    report::{Comparison, Round, Side},
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -11,28 +11,22 @@ pub struct Plan {
     pub timing: Timing,
 }
 
-/// The first to go changes with every round, so that neither always finds what the other leaves.
+/// The first to go changes with every round, so that none always finds what another leaves.
 pub async fn compare(
     section: &'static str,
     setting: String,
     plan: Plan,
-    (our_name, ours): (&'static str, Load),
-    (their_name, theirs): (&'static str, Load),
+    loads: Vec<(&'static str, Load)>,
 ) -> anyhow::Result<Comparison> {
-    let mut comparison = Comparison {
-        section,
-        setting,
-        ours: (our_name, Vec::new()),
-        theirs: (their_name, Vec::new()),
-    };
+    let sides = loads.iter().map(|(name, _)| Side { name, rounds: Vec::new() });
+    let mut comparison = Comparison { section, setting, sides: sides.collect() };
     for round in 0..plan.rounds {
-        for turn in 0..2 {
-            let is_ours = (round + turn) % 2 == 0;
-            let load = if is_ours { ours.clone() } else { theirs.clone() };
+        for turn in 0..loads.len() {
+            let side = (round + turn) % loads.len();
+            let load = loads[side].1.clone();
             let run = move || load.run(plan.timing);
             let measured = Round::from(tokio::task::spawn_blocking(run).await??);
-            let side = if is_ours { &mut comparison.ours } else { &mut comparison.theirs };
-            side.1.push(measured);
+            comparison.sides[side].rounds.push(measured);
         }
     }
     Ok(comparison)

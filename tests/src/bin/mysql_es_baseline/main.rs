@@ -1,12 +1,15 @@
-//! What the benchmark compares with: `POST /v1/movies` as cqrs-es and mysql-es offer it.
+//! What the benchmark compares with: `POST /v1/movies` as cqrs-es and mysql-es offer it, alone or with an outbox.
 //!
 //! The same HTTP server, middleware, logging, authentication, body reader, values, aggregate and
 //! allocator as command-api. It keeps neither titles nor slugs unique, numbers no events across
-//! movies, limits no rates and publishes nothing.
+//! movies and limits no rates. With an outbox it publishes: by polling, or somebody else does.
 
 mod body;
+mod cqrs;
+mod outbox;
+mod publisher;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
@@ -15,7 +18,12 @@ use actix_web::{
 };
 use anyhow::Context as _;
 use clap::Parser;
-use marquee_domain::{Context, Movie, MovieCommand, MovieId, UserId};
+use cqrs::Cqrs;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, pending},
+};
+use marquee_domain::{Context, MovieCommand, MovieId, UserId};
 use marquee_infra::{
     clock,
     http::{
@@ -25,7 +33,7 @@ use marquee_infra::{
     mysql,
     telemetry::{self, LogFormat, LogSettings},
 };
-use mysql_es::{MysqlCqrs, mysql_cqrs};
+use publisher::Publisher;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -58,18 +66,44 @@ struct Arguments {
     jwt_secret: SecretString,
     #[arg(long, env = "MARQUEE_MYSQL_MAX_CONNECTIONS", default_value_t = 32)]
     max_connections: u32,
+    /// Writes every event into an outbox as well, in the same transaction.
+    #[arg(long, env = "BASELINE_OUTBOX")]
+    outbox: bool,
+    /// Publishes the outbox to this topic.
+    #[arg(long, env = "BASELINE_TOPIC", requires = "outbox", requires = "brokers")]
+    topic: Option<String>,
+    #[arg(long, env = "KAFKA_BROKERS")]
+    brokers: Option<String>,
+    /// How often the outbox is looked at for that.
+    #[arg(long, env = "BASELINE_POLL_MS", default_value_t = 100)]
+    poll_ms: u64,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let telemetry = telemetry::init(&LogSettings { filter: "info".into(), format: LogFormat::Json })?;
+    let telemetry =
+        telemetry::init(&LogSettings { filter: "info".into(), format: LogFormat::Json })?;
     let pool = mysql::connect_lazy(&arguments.database_url, arguments.max_connections)?;
     sqlx::query(EVENTS_TABLE).execute(&pool).await.context("creating the events table")?;
 
     // cqrs-es has one set of services for all commands, so all have one time and one actor.
     let context = Context { now: clock::now(), actor: UserId::new(clock::new_uuid()) };
-    let cqrs: web::Data<MysqlCqrs<Movie>> = web::Data::new(mysql_cqrs(pool, vec![], context));
+    let cqrs = if arguments.outbox {
+        sqlx::query(outbox::TABLE).execute(&pool).await.context("creating the outbox")?;
+        Cqrs::with_outbox(pool.clone(), context)
+    } else {
+        Cqrs::plain(pool.clone(), context)
+    };
+    let cqrs = web::Data::new(cqrs);
+    let mut publishing: BoxFuture<'_, anyhow::Result<()>> =
+        match (arguments.topic, arguments.brokers) {
+            (Some(topic), Some(brokers)) => {
+                let interval = Duration::from_millis(arguments.poll_ms);
+                Publisher::new(pool, &brokers, topic, interval)?.run().boxed()
+            }
+            _ => pending().boxed(),
+        };
     let authenticator = web::Data::new(Authenticator::new(&AuthSettings {
         hs256_secret: arguments.jwt_secret,
         jwks_file: String::new(),
@@ -90,14 +124,17 @@ async fn main() -> anyhow::Result<()> {
     let handle = server.handle();
     let server = tokio::spawn(server);
     tracing::info!(%address, "mysql_es_baseline serves");
-    shutdown_signal().await?;
+    tokio::select! {
+        signalled = shutdown_signal() => signalled?,
+        stopped = &mut publishing => stopped?,
+    }
     handle.stop(true).await;
     server.await??;
     Ok(())
 }
 
 async fn create_movie(
-    cqrs: web::Data<MysqlCqrs<Movie>>,
+    cqrs: web::Data<Cqrs>,
     http: HttpRequest,
     principal: Principal,
     payload: web::Payload,
@@ -114,9 +151,7 @@ async fn create_movie(
         ("request_id".to_owned(), request_id.unwrap_or_default()),
     ]);
     let command = MovieCommand::Create(Box::new(movie));
-    cqrs.execute_with_metadata(&movie_id.to_string(), command, metadata)
-        .await
-        .map_err(Problem::internal)?;
+    cqrs.execute(&movie_id.to_string(), command, metadata).await.map_err(Problem::internal)?;
     Ok(HttpResponse::Created()
         .insert_header((ETAG, "\"1\""))
         .insert_header((LOCATION, format!("/v1/movies/{movie_id}")))

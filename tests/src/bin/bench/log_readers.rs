@@ -1,0 +1,224 @@
+//! The whole event log, read by data teams' ways, at several lengths: `GET /v1/events` and `projector replay`, beside a
+//! client of MySQL that reads the same rows and does nothing with them.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use futures::TryStreamExt;
+use marquee_tests::{Marquee, client::http, jwt, servers::program};
+use serde::Serialize;
+use sqlx::{Connection, MySqlConnection, Row};
+
+use super::{
+    cpu::{CpuUse, CpuWatch, forget_peak, peak_memory_mib},
+    machine::ServerProcesses,
+    report::{Report, median},
+    seed::Log,
+    table::{Table, count},
+};
+
+/// A short log is read again and again, for so long.
+const MEASURED_AT_LEAST: Duration = Duration::from_secs(2);
+const MEMORY_INTERVAL: Duration = Duration::from_millis(10);
+
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub feed: bool,
+    pub replay: bool,
+}
+
+#[derive(Serialize)]
+struct Read {
+    events: u64,
+    bytes: u64,
+    seconds: f64,
+    peak_memory_mib: Option<f64>,
+    cpu: CpuUse,
+}
+
+pub async fn run(
+    marquee: &Marquee,
+    sizes: &[u64],
+    wanted: Wanted,
+    servers: ServerProcesses,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut log = Log::begin(marquee).await?;
+    if wanted.feed {
+        marquee.query_api.start_ready().await;
+    }
+    let table = Table::begin(
+        "The whole event log",
+        &[
+            "events   ",
+            "                            ",
+            "events/s",
+            "of the rounds",
+            "MB/s",
+            "us per event: process",
+            "MySQL",
+            "peak memory, MiB",
+        ],
+    );
+    let mut seeding = Vec::new();
+    for &size in sizes {
+        seeding.push((size, log.extend_to(size).await?));
+        let mut reads =
+            vec![("MySQL's client protocol", rounds(async || raw(marquee, servers).await).await?)];
+        if wanted.feed {
+            reads.push(("GET /v1/events", rounds(async || feed(marquee, servers).await).await?));
+        }
+        if wanted.replay {
+            let file = std::env::temp_dir().join(format!("{}ndjson", marquee.prefix));
+            let replays = rounds(async || replay(marquee, &file, servers).await).await;
+            let _ = fs::remove_file(&file);
+            reads.push(("projector replay, NDJSON file", replays?));
+        }
+        for (name, rounds) in reads {
+            for (number, round) in rounds.iter().enumerate() {
+                ensure!(round.events == log.events, "{name} read {} events", round.events);
+                report.line("log", &size.to_string(), name, number + 1, round)?;
+            }
+            print(&table, size, name, &rounds);
+        }
+    }
+    let seeding = seeding
+        .into_iter()
+        .map(|(size, seconds)| format!("to {} events in {seconds:.1} s", count(as_float(size))));
+    println!(
+        "\nThe log was filled by INSERT ... SELECT: {}.",
+        seeding.collect::<Vec<_>>().join(", ")
+    );
+    Ok(())
+}
+
+/// Once unmeasured, then as often as it takes.
+async fn rounds<F>(mut read: impl FnMut() -> F) -> anyhow::Result<Vec<Read>>
+where
+    F: Future<Output = anyhow::Result<Read>>,
+{
+    read().await?;
+    let mut rounds: Vec<Read> = Vec::new();
+    while rounds.iter().map(|round| round.seconds).sum::<f64>() < MEASURED_AT_LEAST.as_secs_f64() {
+        rounds.push(read().await?);
+    }
+    Ok(rounds)
+}
+
+/// What MySQL and sqlx give without any of our code.
+async fn raw(marquee: &Marquee, servers: ServerProcesses) -> anyhow::Result<Read> {
+    let mut connection = MySqlConnection::connect(&marquee.database.url(None)).await?;
+    let mut watched = servers.alone();
+    watched.insert("process", std::process::id());
+    let (watch, started) = (CpuWatch::start(&watched), Instant::now());
+    let mut rows = sqlx::query(
+        "SELECT position, aggregate_id, sequence, event_type, CAST(payload AS CHAR) AS payload, \
+         CAST(metadata AS CHAR) AS metadata, recorded_at FROM events ORDER BY position",
+    )
+    .fetch(&mut connection);
+    let (mut events, mut bytes) = (0, 0);
+    while let Some(row) = rows.try_next().await? {
+        events += 1;
+        bytes += row.try_get::<&str, _>("payload")?.len() as u64;
+        bytes += row.try_get::<&str, _>("metadata")?.len() as u64;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Read { events, bytes, seconds, peak_memory_mib: None, cpu: watch.stop() })
+}
+
+/// As an ordinary HTTP client reads it, to its end.
+async fn feed(marquee: &Marquee, servers: ServerProcesses) -> anyhow::Result<Read> {
+    let url = format!("{}/v1/events?after=0", marquee.query_api.url());
+    let pid = marquee.query_api.pid();
+    forget_peak(pid).context("asking Linux to forget the most memory")?;
+    let mut watched = servers.alone();
+    watched.insert("process", pid);
+    let (watch, started) = (CpuWatch::start(&watched), Instant::now());
+    let request = http().get(url).bearer_auth(jwt::with_scope("events:read"));
+    let mut answer = request.header("Accept", "application/x-ndjson").send().await?;
+    ensure!(answer.status() == 200, "/v1/events answered {}", answer.status());
+    let (mut events, mut bytes) = (0, 0);
+    while let Some(chunk) = answer.chunk().await? {
+        bytes += chunk.len() as u64;
+        events += lines(&chunk);
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu = watch.stop();
+    Ok(Read { events, bytes, seconds, peak_memory_mib: peak_memory_mib(pid), cpu })
+}
+
+/// The process's whole life, with its start and the manifest at its end.
+async fn replay(marquee: &Marquee, file: &Path, servers: ServerProcesses) -> anyhow::Result<Read> {
+    let mut command = Command::new(program("projector"));
+    command
+        .args(["replay", "--overwrite", "--sink", "ndjson", "--out"])
+        .arg(file)
+        .env("DATABASE_URL", marquee.database.url(None))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let run = move || -> anyhow::Result<(f64, Option<f64>, CpuUse)> {
+        let started = Instant::now();
+        let mut child = command.spawn()?;
+        let mut watched = servers.alone();
+        watched.insert("process", child.id());
+        let watch = CpuWatch::start(&watched);
+        // Neither can be asked of a process that has ended.
+        let (mut peak, mut cpu) = (None, CpuUse::default());
+        loop {
+            if let Some(status) = child.try_wait()? {
+                ensure!(status.success(), "projector replay ended with {status}");
+                return Ok((started.elapsed().as_secs_f64(), peak, cpu));
+            }
+            peak = peak_memory_mib(child.id()).or(peak);
+            cpu = watch.so_far();
+            thread::sleep(MEMORY_INTERVAL);
+        }
+    };
+    let (seconds, peak_memory_mib, cpu) = tokio::task::spawn_blocking(run).await??;
+    let text = fs::read(file)?;
+    Ok(Read { events: lines(&text), bytes: text.len() as u64, seconds, peak_memory_mib, cpu })
+}
+
+fn lines(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+}
+
+fn print(table: &Table, size: u64, name: &str, rounds: &[Read]) {
+    let of = |figure: &dyn Fn(&Read) -> f64| median(rounds.iter().map(figure));
+    let rates: Vec<f64> =
+        rounds.iter().map(|round| as_float(round.events) / round.seconds).collect();
+    let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = rates.iter().copied().fold(0.0, f64::max);
+    let per_event = |process: &'static str| {
+        format!(
+            "{:.1}",
+            of(&|round| {
+                let cores = round.cpu.processes.get(process).copied().unwrap_or(f64::NAN);
+                1e6 * cores * round.seconds / as_float(round.events)
+            })
+        )
+    };
+    let memory = of(&|round| round.peak_memory_mib.unwrap_or(f64::NAN));
+    table.row(&[
+        count(as_float(size)),
+        name.to_owned(),
+        count(median(rates.iter().copied())),
+        format!("{}..{}", count(least), count(most)),
+        format!("{:.1}", of(&|round| as_float(round.bytes) / 1e6 / round.seconds)),
+        per_event("process"),
+        per_event("mysql"),
+        if memory.is_nan() { "-".to_owned() } else { format!("{memory:.0}") },
+    ]);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+const fn as_float(number: u64) -> f64 {
+    number as f64
+}
