@@ -1,13 +1,18 @@
 //! The guarantees, shown on real processes and servers. Each test's name is the guarantee.
 
+mod at_least_once;
 mod bad_input;
+mod chaos;
 mod crashes;
 mod events;
 mod fuzz;
 mod import;
+mod kafka_away;
+mod leaders;
 mod life;
 mod outages;
 mod races;
 mod shutdown;
 mod unknown_outcome;
+mod upcasting;
 mod validation;
