@@ -25,6 +25,7 @@ use utoipa::OpenApi;
 use crate::{
     Settings,
     catalog::{Catalog, Follower, FollowerSettings},
+    feed::Feeds,
     history::History,
     routes::{self, ApiDescription, Freshness, PageCache, Patience},
     tokens::{Audit, BadContextKey, Issuer, KeyRing, KeyRingError, LiveTokens, ViewerContextKey},
@@ -59,8 +60,16 @@ pub struct Application {
     address: SocketAddr,
     server: Running,
     catalog: Arc<Catalog>,
+    feeds: CancellationToken,
     /// Dropped, it ends what runs beside the server.
     _background: DropGuard,
+}
+
+/// Stops the service from elsewhere.
+#[derive(Clone)]
+pub struct StopHandle {
+    server: ServerHandle,
+    feeds: CancellationToken,
 }
 
 struct Running(Server);
@@ -71,9 +80,24 @@ impl std::fmt::Debug for Running {
     }
 }
 
+impl StopHandle {
+    /// Requests in flight are answered before, if it is to be graceful; feeds that follow the log end
+    /// at once.
+    pub fn stop(&self, graceful: bool) -> impl Future<Output = ()> + use<> {
+        self.feeds.cancel();
+        self.server.stop(graceful)
+    }
+}
+
+impl std::fmt::Debug for StopHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StopHandle")
+    }
+}
+
 impl Application {
     /// Connects to nothing yet: the service starts while its servers are down. Call it within a
-    /// tokio runtime, which the catalog's follower then runs on.
+    /// tokio runtime, which the catalog's follower and the feeds' reads then run on.
     pub fn build(
         settings: &Settings,
         metrics: Option<PrometheusHandle>,
@@ -107,6 +131,10 @@ impl Application {
         let history = web::Data::new(History::new(pool.clone()));
         let catalog = Arc::new(Catalog::empty());
         let stop = CancellationToken::new();
+        let feeds_stop = stop.child_token();
+        // Of their own: data teams are not to make viewers wait for a connection.
+        let feed_pool = mysql::connect_lazy(&settings.mysql.url, settings.feed.max_connections)?;
+        let feeds = web::Data::new(Feeds::new(feed_pool, settings.feed, feeds_stop.clone()));
         let follower = Follower::new(
             pool,
             FollowerSettings {
@@ -124,6 +152,7 @@ impl Application {
             config
                 .app_data(authenticator.clone())
                 .app_data(catalog_data.clone())
+                .app_data(feeds.clone())
                 .app_data(freshness.clone())
                 .app_data(history.clone())
                 .app_data(issuer.clone())
@@ -142,7 +171,13 @@ impl Application {
             topics,
             settings.topics.creation(),
         )));
-        Ok(Self { address, server: Running(server), catalog, _background: stop.drop_guard() })
+        Ok(Self {
+            address,
+            server: Running(server),
+            catalog,
+            feeds: feeds_stop,
+            _background: stop.drop_guard(),
+        })
     }
 
     pub const fn address(&self) -> SocketAddr {
@@ -153,15 +188,14 @@ impl Application {
         &self.catalog
     }
 
-    /// Stops the server, after the requests in flight.
-    pub fn handle(&self) -> ServerHandle {
-        self.server.0.handle()
+    pub fn handle(&self) -> StopHandle {
+        StopHandle { server: self.server.0.handle(), feeds: self.feeds.clone() }
     }
 
     /// Until SIGTERM or SIGINT, or until the handle stops it.
     pub async fn run_until_stopped(self) -> io::Result<()> {
-        let Self { address, server: Running(server), catalog: _, _background } = self;
-        let handle = server.handle();
+        let handle = self.handle();
+        let Self { address, server: Running(server), catalog: _, feeds: _, _background } = self;
         let signal = tokio::spawn(async move {
             match http::shutdown_signal().await {
                 Ok(()) => handle.stop(true).await,

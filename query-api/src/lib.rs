@@ -5,13 +5,14 @@
 mod application;
 pub mod catalog;
 pub mod documents;
+mod feed;
 pub mod history;
 pub mod routes;
 mod settings;
 mod text;
 pub mod tokens;
 
-pub use application::{Application, BuildError};
+pub use application::{Application, BuildError, StopHandle};
 pub use settings::{
-    CatalogSettings, RateLimitSettings, Settings, StreamTokenSettings, ViewerSettings,
+    CatalogSettings, FeedSettings, RateLimitSettings, Settings, StreamTokenSettings, ViewerSettings,
 };

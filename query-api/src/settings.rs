@@ -34,6 +34,7 @@ pub struct Settings {
     pub stream_token: StreamTokenSettings,
     pub viewer: ViewerSettings,
     pub rate_limit: RateLimitSettings,
+    pub feed: FeedSettings,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -56,6 +57,16 @@ pub struct StreamTokenSettings {
 #[serde(deny_unknown_fields)]
 pub struct ViewerSettings {
     pub context_key: SecretString,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedSettings {
+    pub max_open: usize,
+    pub max_connections: u32,
+    pub page_events: u32,
+    pub head_poll_ms: u64,
+    pub heartbeat_ms: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -99,6 +110,21 @@ impl Settings {
         }
         if self.rate_limit.lot > self.rate_limit.viewer_read_quota {
             return invalid("rate_limit.lot must be at most rate_limit.viewer_read_quota");
+        }
+        if !(1..=10_000).contains(&self.feed.max_open) {
+            return invalid("feed.max_open must be from 1 to 10000");
+        }
+        if self.feed.max_connections == 0 {
+            return invalid("feed.max_connections must be at least 1");
+        }
+        if !(1..=10_000).contains(&self.feed.page_events) {
+            return invalid("feed.page_events must be from 1 to 10000");
+        }
+        if !(1..=10_000).contains(&self.feed.head_poll_ms) {
+            return invalid("feed.head_poll_ms must be from 1 to 10000");
+        }
+        if !(10..=600_000).contains(&self.feed.heartbeat_ms) {
+            return invalid("feed.heartbeat_ms must be from 10 to 600000");
         }
         if self.kafka.brokers.is_empty() {
             return invalid("kafka.brokers (KAFKA_BROKERS) must be set");

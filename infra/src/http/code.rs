@@ -37,11 +37,12 @@ pub enum ProblemCode {
     Unavailable,
     OutcomeUnknown,
     NotYetProjected,
+    LogIncomplete,
     Internal,
 }
 
 impl ProblemCode {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::ValidationFailed,
@@ -74,6 +75,7 @@ impl ProblemCode {
         Self::Unavailable,
         Self::OutcomeUnknown,
         Self::NotYetProjected,
+        Self::LogIncomplete,
         Self::Internal,
     ];
 
@@ -191,6 +193,9 @@ impl ProblemCode {
             ),
             Self::NotYetProjected => {
                 ("not_yet_projected", S::SERVICE_UNAVAILABLE, "The change cannot be read yet")
+            }
+            Self::LogIncomplete => {
+                ("log_incomplete", S::INTERNAL_SERVER_ERROR, "The event log has a hole")
             }
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "The service has a bug"),
         }

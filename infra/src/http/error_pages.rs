@@ -80,6 +80,7 @@ fn markdown(code: ProblemCode) -> &'static str {
         ProblemCode::Unavailable => include_str!("../../../docs/errors/unavailable.md"),
         ProblemCode::OutcomeUnknown => include_str!("../../../docs/errors/outcome_unknown.md"),
         ProblemCode::NotYetProjected => include_str!("../../../docs/errors/not_yet_projected.md"),
+        ProblemCode::LogIncomplete => include_str!("../../../docs/errors/log_incomplete.md"),
         ProblemCode::Internal => include_str!("../../../docs/errors/internal.md"),
     }
 }

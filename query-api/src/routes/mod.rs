@@ -11,6 +11,7 @@ mod movie_history;
 mod openapi;
 mod page_cache;
 mod parameters;
+mod read_events;
 mod verify_stream_token;
 
 use std::sync::Arc;
@@ -49,7 +50,7 @@ pub struct Endpoint {
 const READ: &[&str] = &["GET", "HEAD"];
 
 /// All routes but those that every service has.
-pub const ENDPOINTS: [Endpoint; 6] = [
+pub const ENDPOINTS: [Endpoint; 7] = [
     Endpoint {
         path: "/v1/movies",
         methods: READ,
@@ -79,6 +80,12 @@ pub const ENDPOINTS: [Endpoint; 6] = [
         methods: READ,
         limited: true,
         handler: || web::route().to(list_genres::list_genres),
+    },
+    Endpoint {
+        path: "/v1/events",
+        methods: &["GET"],
+        limited: true,
+        handler: || web::route().to(read_events::read_events),
     },
     // Not limited: the edge asks it for every segment, on behalf of many viewers.
     Endpoint {

@@ -11,9 +11,11 @@ use utoipa::{
     IntoParams, Modify, OpenApi, ToSchema,
     openapi::{RefOr, Schema, schema::AnyOfBuilder},
 };
+use uuid::Uuid;
 
 use super::{
-    get_movie, issue_stream_token, list_genres, list_movies, movie_history, verify_stream_token,
+    get_movie, issue_stream_token, list_genres, list_movies, movie_history, read_events,
+    verify_stream_token,
 };
 use crate::documents::{EditorialMovie, Movie, MovieAsOf};
 
@@ -29,13 +31,14 @@ use crate::documents::{EditorialMovie, Movie, MovieAsOf};
     paths(
         list_movies::list_movies, get_movie::get_movie, list_genres::list_genres,
         movie_history::movie_history, issue_stream_token::issue_stream_token,
-        verify_stream_token::verify_stream_token,
+        verify_stream_token::verify_stream_token, read_events::read_events,
     ),
     components(schemas(ProblemBody)),
     modifiers(&BearerToken, &NotExclusive),
     tags(
         (name = "catalog", description = "What there is to see"),
         (name = "playback", description = "Short-lived signed URLs"),
+        (name = "data", description = "The event log, for `events:read`"),
         (name = "editors", description = "What became of a movie; for `catalog:read`"),
     ),
 )]
@@ -127,6 +130,69 @@ pub(super) struct HistoryParameters {
     /// How many at most; 100 if it is left away.
     #[param(minimum = 1, maximum = 200, example = 50)]
     limit: Option<u32>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documentation: read_events reads them")]
+pub(super) struct EventParameters {
+    /// The last position that the reader has; 0, or nothing, for the beginning. Beyond the log's end
+    /// there is nothing yet.
+    #[param(example = 0)]
+    after: Option<u64>,
+    /// How many events at most; all of them if it is left away.
+    #[param(minimum = 1, example = 50)]
+    limit: Option<u64>,
+    /// Names for all versions, such as MovieShown, or types, such as marquee.movie.MovieShown.v1;
+    /// several with commas between. All of them if it is left away.
+    #[param(example = "MovieCreated,MovieShown")]
+    types: Option<String>,
+    /// Events of this movie only.
+    movie_id: Option<Uuid>,
+    /// To go on with what is appended later, until the client hangs up.
+    #[param(example = false)]
+    follow: Option<bool>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documentation: read_events reads it")]
+pub(super) struct EventHeaders {
+    /// Of server-sent events: the last id that was received. It stands in for `after`.
+    #[param(rename = "Last-Event-ID")]
+    last_event_id: Option<u64>,
+}
+
+/// An event of the log as a CloudEvent 1.0. While a feed follows, a line may also be
+/// `{"heartbeat":true,"position":N}`; one that is broken off ends with
+/// `{"error":{...},"position":N}`.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "documentation: StructuredEvent is what is written")]
+pub(super) struct FeedEvent {
+    #[schema(example = "1.0")]
+    specversion: String,
+    /// The movie's id and `sequence`.
+    id: String,
+    #[schema(example = "marquee.movie.MovieShown.v1")]
+    r#type: String,
+    #[schema(example = "/marquee/command-api")]
+    source: String,
+    /// The movie.
+    subject: Uuid,
+    time: DateTime<Utc>,
+    #[schema(example = "application/json")]
+    datacontenttype: String,
+    /// The place in the whole log: 1, 2, 3, ... without a gap.
+    position: u64,
+    /// The place among the movie's events: 1, 2, 3, ... without a gap.
+    sequence: u64,
+    /// The user who sent the command.
+    actor: Option<String>,
+    command: Option<String>,
+    requestid: Option<String>,
+    traceparent: Option<String>,
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
 }
 
 #[derive(Debug, IntoParams)]

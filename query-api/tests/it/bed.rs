@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::dev::ServerHandle;
 use marquee_infra::{
     clock,
     http::{AuthSettings, HttpSettings},
@@ -17,7 +16,8 @@ use marquee_infra::{
     telemetry::{LogFormat, LogSettings},
 };
 use query_api::{
-    Application, CatalogSettings, RateLimitSettings, Settings, StreamTokenSettings, ViewerSettings,
+    Application, CatalogSettings, FeedSettings, RateLimitSettings, Settings, StopHandle,
+    StreamTokenSettings, ViewerSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, MySqlConnection, MySqlPool};
@@ -43,7 +43,7 @@ pub struct Bed {
 /// A query API that runs until it is dropped.
 pub struct Running {
     pub client: Client,
-    handle: ServerHandle,
+    handle: StopHandle,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where tests learn of the servers")]
@@ -168,6 +168,11 @@ impl Drop for Running {
 }
 
 impl Running {
+    /// As on SIGTERM: what is in flight may end.
+    pub async fn stop_gracefully(&self) {
+        self.handle.stop(true).await;
+    }
+
     pub async fn catches_up(&self, position: u64) {
         until("the catalog catches up", async || {
             let list = self.client.get("/v1/genres").await;
@@ -235,6 +240,13 @@ fn settings(database_url: &str, name: &str) -> Settings {
             lot: number(1_000),
             instances: number(1),
             trusted_proxies: Vec::new(),
+        },
+        feed: FeedSettings {
+            max_open: 32,
+            max_connections: 2,
+            page_events: 1_000,
+            head_poll_ms: 10,
+            heartbeat_ms: 60_000,
         },
     }
 }
