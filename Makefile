@@ -49,7 +49,7 @@ test: ## Run all tests against private servers of their own (KEEP=1 leaves those
 	@$(LOCAL)/test
 
 .PHONY: bench
-bench: ## Measure, and compare with plain mysql-es and nginx in the same run
+bench: ## Measure, beside mysql-es, an outbox, Debezium and nginx, in one run
 	@$(LOCAL)/bench
 
 .PHONY: import-catalog

@@ -27,6 +27,7 @@ pub struct Created {
 
 /// Creates movies that viewers can see, starts all services, and waits until the last of them is seen.
 pub async fn fill(marquee: &Marquee, movie_count: usize) -> anyhow::Result<Vec<Created>> {
+    marquee.command_api.start_ready().await;
     let address: SocketAddr = marquee.command_api.address().parse()?;
     let token = jwt::with_scope("catalog:write");
     let start = clock::now() + BEGINS_AFTER;

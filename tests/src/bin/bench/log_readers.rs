@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -11,7 +12,12 @@ use std::{
 
 use anyhow::{Context, ensure};
 use futures::TryStreamExt;
-use marquee_tests::{Marquee, client::http, jwt, servers::program};
+use marquee_tests::{
+    Marquee,
+    client::http,
+    jwt,
+    servers::{binaries, program},
+};
 use serde::Serialize;
 use sqlx::{Connection, MySqlConnection, Row};
 
@@ -24,7 +30,9 @@ use super::{
 };
 
 /// A short log is read again and again, for so long.
-const MEASURED_AT_LEAST: Duration = Duration::from_secs(2);
+const MEASURED_AT_LEAST: f64 = 2.0;
+/// Of one reading: longer than the log takes.
+const FEED_TIMEOUT: Duration = Duration::from_secs(600);
 const MEMORY_INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +83,7 @@ pub async fn run(
             reads.push(("GET /v1/events", rounds(async || feed(marquee, servers).await).await?));
         }
         if wanted.replay {
-            let file = std::env::temp_dir().join(format!("{}ndjson", marquee.prefix));
+            let file = binaries().join("marquee-tests").join(format!("{}ndjson", marquee.prefix));
             let replays = rounds(async || replay(marquee, &file, servers).await).await;
             let _ = fs::remove_file(&file);
             reads.push(("projector replay, NDJSON file", replays?));
@@ -105,7 +113,7 @@ where
 {
     read().await?;
     let mut rounds: Vec<Read> = Vec::new();
-    while rounds.iter().map(|round| round.seconds).sum::<f64>() < MEASURED_AT_LEAST.as_secs_f64() {
+    while rounds.iter().map(|round| round.seconds).sum::<f64>() < MEASURED_AT_LEAST {
         rounds.push(read().await?);
     }
     Ok(rounds)
@@ -141,7 +149,8 @@ async fn feed(marquee: &Marquee, servers: ServerProcesses) -> anyhow::Result<Rea
     watched.insert("process", pid);
     let (watch, started) = (CpuWatch::start(&watched), Instant::now());
     let request = http().get(url).bearer_auth(jwt::with_scope("events:read"));
-    let mut answer = request.header("Accept", "application/x-ndjson").send().await?;
+    let request = request.header("Accept", "application/x-ndjson").timeout(FEED_TIMEOUT);
+    let mut answer = request.send().await?;
     ensure!(answer.status() == 200, "/v1/events answered {}", answer.status());
     let (mut events, mut bytes) = (0, 0);
     while let Some(chunk) = answer.chunk().await? {
@@ -182,8 +191,17 @@ async fn replay(marquee: &Marquee, file: &Path, servers: ServerProcesses) -> any
         }
     };
     let (seconds, peak_memory_mib, cpu) = tokio::task::spawn_blocking(run).await??;
-    let text = fs::read(file)?;
-    Ok(Read { events: lines(&text), bytes: text.len() as u64, seconds, peak_memory_mib, cpu })
+    let mut events = 0;
+    let mut text = BufReader::with_capacity(1 << 20, fs::File::open(file)?);
+    while let chunk = text.fill_buf()?
+        && !chunk.is_empty()
+    {
+        events += lines(chunk);
+        let length = chunk.len();
+        text.consume(length);
+    }
+    let bytes = fs::metadata(file)?.len();
+    Ok(Read { events, bytes, seconds, peak_memory_mib, cpu })
 }
 
 fn lines(bytes: &[u8]) -> u64 {

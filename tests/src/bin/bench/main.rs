@@ -38,7 +38,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures Marquee, and what one would take instead, side by side on the same servers.
 #[derive(Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 struct Arguments {
     /// One short round of everything: whether it works, not how fast it is
     #[arg(long)]
@@ -46,9 +45,6 @@ struct Arguments {
     /// These sections instead of all
     #[arg(long, value_delimiter = ',')]
     only: Vec<Section>,
-    /// The log readers also at a million events
-    #[arg(long)]
-    full: bool,
     /// Do not measure Debezium, which is fetched from Maven Central when it is first needed
     #[arg(long)]
     no_debezium: bool,
@@ -63,6 +59,9 @@ struct Arguments {
     /// How many clients send commands
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64, 256])]
     clients: Vec<usize>,
+    /// How many events the log has for its readers
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
+    sizes: Vec<u64>,
     /// How many movies the catalog has
     #[arg(long, default_value_t = 200)]
     movies: usize,
@@ -94,8 +93,9 @@ enum Section {
 }
 
 impl Arguments {
-    fn plan(&self) -> Plan {
-        let (rounds, seconds) = if self.quick { (1, 1.0) } else { (self.rounds, self.seconds) };
+    fn plan(&self, at_least_seconds: f64) -> Plan {
+        let seconds = self.seconds.max(at_least_seconds);
+        let (rounds, seconds) = if self.quick { (1, 1.0) } else { (self.rounds, seconds) };
         let measured = Duration::from_secs_f64(seconds);
         Plan { rounds, timing: Timing { warm_up: measured.min(Duration::from_secs(1)), measured } }
     }
@@ -105,7 +105,10 @@ impl Arguments {
     }
 }
 
-const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
+/// Latencies are measured for longer: at a few hundred a second, a p99 needs some seconds.
+const LATENCY_SECONDS: f64 = 8.0;
+/// To see whether it works, the shortest log will do.
+const QUICK_SIZES: usize = 1;
 
 /// No rate limit gets in the way, but each is asked about every request.
 const QUOTA: &str = "100000000";
@@ -123,7 +126,8 @@ async fn main() -> anyhow::Result<()> {
     ];
     let setup = Setup { settings, ..Setup::default() };
     let mut report = Report::new(arguments.json.as_deref())?;
-    let (plan, servers) = (arguments.plan(), arguments.servers);
+    let (plan, servers) = (arguments.plan(0.0), arguments.servers);
+    let latency_plan = arguments.plan(LATENCY_SECONDS);
     if arguments.wants(Section::Commands) {
         let marquee = Marquee::prepare(setup.clone()).await;
         commands::run(&marquee, &arguments.clients, plan, servers, &mut report).await?;
@@ -132,13 +136,12 @@ async fn main() -> anyhow::Result<()> {
     if latency || reads {
         let marquee = Marquee::prepare(setup.clone()).await;
         if latency {
-            to_kafka::run(&marquee, plan, servers, !arguments.no_debezium, &mut report).await?;
-        } else {
-            marquee.command_api.start_ready().await;
+            to_kafka::run(&marquee, latency_plan, servers, !arguments.no_debezium, &mut report)
+                .await?;
         }
         let movies = catalog::fill(&marquee, arguments.movies).await?;
         if latency {
-            to_visible::run(&marquee, &movies, plan, servers, &mut report).await?;
+            to_visible::run(&marquee, &movies, latency_plan, servers, &mut report).await?;
         }
         if reads {
             let address = arguments.static_url.trim_start_matches("http://").parse()?;
@@ -150,11 +153,8 @@ async fn main() -> anyhow::Result<()> {
         Wanted { feed: arguments.wants(Section::Feed), replay: arguments.wants(Section::Replay) };
     if wanted.feed || wanted.replay {
         let marquee = Marquee::prepare(setup).await;
-        let sizes = match (arguments.quick, arguments.full) {
-            (true, _) => &SIZES[..1],
-            (false, false) => &SIZES[..2],
-            (false, true) => &SIZES[..],
-        };
+        let sizes = if arguments.quick { QUICK_SIZES } else { arguments.sizes.len() };
+        let sizes = &arguments.sizes[..sizes.min(arguments.sizes.len())];
         log_readers::run(&marquee, sizes, wanted, servers, &mut report).await?;
     }
     Ok(())

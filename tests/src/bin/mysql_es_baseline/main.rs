@@ -93,13 +93,15 @@ async fn main() -> anyhow::Result<()> {
         sqlx::query(outbox::TABLE).execute(&pool).await.context("creating the outbox")?;
         Cqrs::with_outbox(pool.clone(), context)
     } else {
-        Cqrs::plain(pool.clone(), context)
+        Cqrs::plain(pool, context)
     };
     let cqrs = web::Data::new(cqrs);
     let mut publishing: BoxFuture<'_, anyhow::Result<()>> =
         match (arguments.topic, arguments.brokers) {
             (Some(topic), Some(brokers)) => {
                 let interval = Duration::from_millis(arguments.poll_ms);
+                // Of its own: it would wait behind the commands for one.
+                let pool = mysql::connect_lazy(&arguments.database_url, 1)?;
                 Publisher::new(pool, &brokers, topic, interval)?.run().boxed()
             }
             _ => pending().boxed(),
