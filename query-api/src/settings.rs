@@ -67,6 +67,7 @@ pub struct FeedSettings {
     pub page_events: u32,
     pub head_poll_ms: u64,
     pub heartbeat_ms: u64,
+    pub reader_timeout_ms: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -125,6 +126,9 @@ impl Settings {
         }
         if !(10..=600_000).contains(&self.feed.heartbeat_ms) {
             return invalid("feed.heartbeat_ms must be from 10 to 600000");
+        }
+        if !(100..=86_400_000).contains(&self.feed.reader_timeout_ms) {
+            return invalid("feed.reader_timeout_ms must be from 100 to 86400000");
         }
         if self.kafka.brokers.is_empty() {
             return invalid("kafka.brokers (KAFKA_BROKERS) must be set");

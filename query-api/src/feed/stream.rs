@@ -1,8 +1,10 @@
 //! One feed: pages in, chunks of bytes out, one each time the connection has room for it.
+//!
+//! It runs as a task, so that it can give up on a reader that takes nothing: the connection, which waits for
+//! that reader, would never ask.
 
 use std::{sync::Arc, vec};
 
-use actix_web::rt::task::yield_now;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, stream};
 use marquee_infra::{
@@ -11,8 +13,9 @@ use marquee_infra::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Duration, Instant, sleep_until},
+    sync::{OwnedSemaphorePermit, mpsc},
+    task::yield_now,
+    time::{Duration, Instant, sleep_until, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -23,8 +26,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Ends the connection without the end of the body, so that no client takes it for whole.
 #[derive(Debug, Error)]
-#[error("the event feed was broken off after position {0}")]
-pub struct BrokenOff(u64);
+#[error("the event feed was broken off")]
+pub struct BrokenOff;
 
 #[derive(Debug)]
 pub struct Feed {
@@ -47,16 +50,15 @@ pub struct Feed {
     opened_at: Instant,
     sent_at: Instant,
     sent_events: u64,
-    state: State,
+    /// There is nothing after what was handed out last.
+    ended: bool,
     _permit: OwnedSemaphorePermit,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    /// The client has been told why; the connection is to follow.
-    Breaking,
-    Ended,
+/// A feed that is dropped before its `End` has been broken off.
+enum Chunk {
+    Bytes(Bytes),
+    End,
 }
 
 /// What there is to do when the page is done.
@@ -92,7 +94,7 @@ impl Feed {
             opened_at: now,
             sent_at: now,
             sent_events: 0,
-            state: State::Open,
+            ended: false,
             _permit: permit,
             request,
         }
@@ -107,31 +109,59 @@ impl Feed {
         if self.position < self.target { self.turn_page().await } else { Ok(()) }
     }
 
-    /// What is sent. It is pulled: nothing is read beyond the page ahead until it is asked for more.
+    /// What is sent. Nothing is read beyond the page ahead until more is asked for.
     pub fn into_chunks(self) -> impl Stream<Item = Result<Bytes, BrokenOff>> {
-        stream::unfold(self, async |mut feed| feed.next().await.map(|chunk| (chunk, feed)))
+        let (chunks, received) = mpsc::channel(1);
+        let runtime = self.feeds.runtime.clone();
+        runtime.spawn(self.run(chunks));
+        stream::unfold(Some(received), async |received| {
+            let mut received = received?;
+            match received.recv().await {
+                Some(Chunk::Bytes(bytes)) => Some((Ok(bytes), Some(received))),
+                Some(Chunk::End) => None,
+                None => {
+                    // What was handed out last is written when the connection is polled again.
+                    yield_now().await;
+                    Some((Err(BrokenOff), None))
+                }
+            }
+        })
     }
 
-    async fn next(&mut self) -> Option<Result<Bytes, BrokenOff>> {
-        match self.state {
-            State::Open => {}
-            State::Breaking => {
-                self.state = State::Ended;
-                // What was handed out last is written when the connection is polled again.
-                yield_now().await;
-                return Some(Err(BrokenOff(self.position)));
+    async fn run(mut self, chunks: mpsc::Sender<Chunk>) {
+        loop {
+            let next = tokio::select! {
+                next = self.next_chunk() => next,
+                () = chunks.closed() => return,
+            };
+            let (chunk, last) = match next {
+                Ok(Some(bytes)) => (Chunk::Bytes(bytes), false),
+                Ok(None) => (Chunk::End, true),
+                Err(problem) => (Chunk::Bytes(self.break_off(&problem)), true),
+            };
+            if !self.hand_out(chunk, &chunks).await || last {
+                return;
             }
-            State::Ended => return None,
         }
-        let chunk = match self.next_chunk().await {
-            Ok(chunk) => chunk?,
-            Err(problem) => self.break_off(&problem),
-        };
+    }
+
+    /// Whether the reader took it.
+    async fn hand_out(&mut self, chunk: Chunk, chunks: &mpsc::Sender<Chunk>) -> bool {
+        let patience = Duration::from_millis(self.feeds.settings.reader_timeout_ms);
+        let taken = timeout(patience, chunks.send(chunk)).await;
         self.sent_at = Instant::now();
-        Some(Ok(chunk))
+        if taken.is_err() {
+            metrics::counter!("marquee_feeds_too_slow_total").increment(1);
+            let request_id = &*self.request.request_id;
+            tracing::warn!(request_id, "an event feed was broken off: its reader takes nothing");
+        }
+        matches!(taken, Ok(Ok(())))
     }
 
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+        if self.ended {
+            return Ok(None);
+        }
         loop {
             if self.page.len() > 0 {
                 return self.render().map(Some);
@@ -142,13 +172,10 @@ impl Feed {
                 Step::Page => continue,
                 Step::Heartbeat => format.heartbeat(self.position, &mut self.buffer),
                 Step::Stop => {
-                    self.state = State::Ended;
+                    self.ended = true;
                     format.heartbeat(self.position, &mut self.buffer);
                 }
-                Step::End => {
-                    self.state = State::Ended;
-                    return Ok(None);
-                }
+                Step::End => return Ok(None),
             }
             return Ok(Some(self.buffer.split().freeze()));
         }
@@ -244,7 +271,6 @@ impl Feed {
 
     /// The last chunk of a feed that cannot go on.
     fn break_off(&mut self, problem: &Problem) -> Bytes {
-        self.state = State::Breaking;
         let code = problem.code().as_str();
         metrics::counter!("marquee_feeds_broken_off_total", "code" => code).increment(1);
         let (request_id, cause) = (&*self.request.request_id, problem.cause());

@@ -247,6 +247,7 @@ fn settings(database_url: &str, name: &str) -> Settings {
             page_events: 1_000,
             head_poll_ms: 10,
             heartbeat_ms: 60_000,
+            reader_timeout_ms: 600_000,
         },
     }
 }
