@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use command_api::{Application, Settings};
+use tokio::runtime::Runtime;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -12,9 +13,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version)]
 struct Arguments {}
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     Arguments::parse();
+    let runtime = Runtime::new()?;
+    let result = runtime.block_on(run());
+    // Everything has ended in order by now, but a call of librdkafka may still wait for a Kafka that is away.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run() -> anyhow::Result<()> {
     let settings = Settings::load()?;
     let telemetry = marquee_infra::telemetry::init(&settings.log)?;
     Application::build(settings, Some(telemetry.metrics)).await?.run_until_stopped().await

@@ -14,6 +14,8 @@ pub enum RelayError {
     Topics(#[from] TopicsError),
     #[error("Kafka failed to {doing}")]
     Kafka { doing: &'static str, source: KafkaError },
+    #[error("Kafka did not {doing} in time")]
+    NoAnswer { doing: &'static str },
     /// Another event log than the topic was filled from, or one restored from an old backup.
     /// Publishing on would give positions out twice.
     #[error(
@@ -43,6 +45,7 @@ impl RelayError {
             Self::Log(_)
             | Self::Lease(_)
             | Self::Topics(_)
+            | Self::NoAnswer { .. }
             | Self::LogBehindTopic { .. }
             | Self::Stopped => false,
         }

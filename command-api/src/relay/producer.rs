@@ -23,7 +23,7 @@ use rdkafka::{
     error::{KafkaError, KafkaResult},
     producer::{FutureProducer, Producer},
 };
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout_at};
 
 use super::{
     Delivery, Mode, RelayError, RelaySettings,
@@ -229,10 +229,14 @@ async fn in_calls(
     let deadline = Instant::now() + STEP;
     loop {
         let (producer, call) = (producer.clone(), call.clone());
-        match blocking(doing, move || call(&producer)).await {
-            Err(RelayError::Kafka { source: KafkaError::Transaction(error), .. })
+        // `send_offsets_to_transaction` does not keep to its time-out when the coordinator goes away
+        // under it: librdkafka then waits until Kafka is back, with the thread, which is given up.
+        let called = timeout_at((deadline + CALL).into(), blocking(doing, move || call(&producer)));
+        match called.await {
+            Ok(Err(RelayError::Kafka { source: KafkaError::Transaction(error), .. }))
                 if error.is_retriable() && Instant::now() < deadline => {}
-            result => return result,
+            Ok(result) => return result,
+            Err(_) => return Err(RelayError::NoAnswer { doing }),
         }
     }
 }

@@ -23,7 +23,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord, Producer},
 };
 use thiserror::Error;
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout_at};
 
 use super::{ClientSettings, PARTITIONER, QuietContext};
 
@@ -40,6 +40,8 @@ const ASK: Duration = Duration::from_secs(5);
 pub enum TransactionError {
     #[error("Kafka failed to {doing}")]
     Kafka { doing: &'static str, source: KafkaError },
+    #[error("Kafka did not {doing} in time")]
+    NoAnswer { doing: &'static str },
     #[error("Kafka takes no record as large as number {index} of the batch")]
     TooLarge { index: usize },
     #[error("a thread of the producer's ended early")]
@@ -70,7 +72,7 @@ impl TransactionError {
     fn code(&self) -> Option<RDKafkaErrorCode> {
         match self {
             Self::Kafka { source, .. } => source.rdkafka_error_code(),
-            Self::TooLarge { .. } | Self::Stopped => None,
+            Self::NoAnswer { .. } | Self::TooLarge { .. } | Self::Stopped => None,
         }
     }
 }
@@ -280,10 +282,14 @@ async fn in_calls(
     let deadline = Instant::now() + STEP;
     loop {
         let (producer, call) = (producer.clone(), call.clone());
-        match blocking(doing, move || call(&producer)).await {
-            Err(TransactionError::Kafka { source: KafkaError::Transaction(error), .. })
+        // `send_offsets_to_transaction` does not keep to its time-out when the coordinator goes away
+        // under it: librdkafka then waits until Kafka is back, with the thread, which is given up.
+        let called = timeout_at((deadline + CALL).into(), blocking(doing, move || call(&producer)));
+        match called.await {
+            Ok(Err(TransactionError::Kafka { source: KafkaError::Transaction(error), .. }))
                 if error.is_retriable() && Instant::now() < deadline => {}
-            result => return result,
+            Ok(result) => return result,
+            Err(_) => return Err(TransactionError::NoAnswer { doing }),
         }
     }
 }
