@@ -29,6 +29,7 @@ use super::{
     table::{Table, count},
 };
 
+const MIN_ROUNDS: usize = 3;
 /// A short log is read again and again, for so long.
 const MEASURED_AT_LEAST: f64 = 2.0;
 /// Of one reading: longer than the log takes.
@@ -113,7 +114,9 @@ where
 {
     read().await?;
     let mut rounds: Vec<Read> = Vec::new();
-    while rounds.iter().map(|round| round.seconds).sum::<f64>() < MEASURED_AT_LEAST {
+    while rounds.len() < MIN_ROUNDS
+        || rounds.iter().map(|round| round.seconds).sum::<f64>() < MEASURED_AT_LEAST
+    {
         rounds.push(read().await?);
     }
     Ok(rounds)

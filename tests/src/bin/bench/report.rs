@@ -80,8 +80,8 @@ pub fn begin(title: &str, per: &str) -> Table {
     Table::begin(
         title,
         &[
-            "",
-            "                ",
+            "                   ",
+            "                 ",
             &format!("{per}s/s"),
             "of the rounds",
             "p50 ms",
@@ -91,7 +91,7 @@ pub fn begin(title: &str, per: &str) -> Table {
             "Kafka",
             "client",
             "cores busy",
-            &format!("marquee : this, {per}s/s"),
+            &format!("marquee / this: {per}s/s"),
             "p99",
         ],
     )
