@@ -6,9 +6,9 @@ use marquee_domain::{
     CaptionTrackId, MovieId, StreamSourceId, UserId,
     movie::{ListedMovie, StreamSource},
     values::{
-        AvailabilityWindow, CaptionFacts, CaptionFormat, CaptionUrl, DurationMinutes, Genres,
-        LanguageCode, PosterUrl, QualityTag, Slug, StreamFacts, Synopsis, Title, ValidationStatus,
-        Visibility,
+        AvailabilityWindow, CaptionFacts, CaptionFormat, CaptionUrl, DurationMinutes, Encryption,
+        Genres, LanguageCode, PosterUrl, QualityTag, Slug, StreamFacts, Synopsis, Title,
+        ValidationStatus, Visibility,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,24 @@ pub struct SourceDocument {
     pub last_validated_at: DateTime<Utc>,
     pub validation_status: ValidationStatus,
     #[serde(flatten)]
-    pub facts: StreamFacts,
+    pub facts: ProbedStream,
+}
+
+/// What was read of a stream when it was last looked at. A form of its own: the events' may change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbedStream {
+    /// The longest variant.
+    pub measured_duration_seconds: f64,
+    /// The shortest variant, where it is not as long as the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortest_variant_seconds: Option<f64>,
+    pub variant_count: u32,
+    pub encryption: Encryption,
+    /// Where there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drm_systems: Vec<String>,
+    /// Of all playlists.
+    pub content_sha256: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,7 +117,20 @@ impl From<StreamSource> for SourceDocument {
             primary: source.primary,
             last_validated_at: source.last_validated_at,
             validation_status: source.validation_status,
-            facts: source.facts,
+            facts: source.facts.into(),
+        }
+    }
+}
+
+impl From<StreamFacts> for ProbedStream {
+    fn from(facts: StreamFacts) -> Self {
+        Self {
+            measured_duration_seconds: facts.measured_duration_seconds(),
+            shortest_variant_seconds: facts.shortest_variant_seconds(),
+            variant_count: facts.variant_count,
+            encryption: facts.encryption,
+            drm_systems: facts.drm_systems,
+            content_sha256: facts.content_sha256,
         }
     }
 }

@@ -5,6 +5,7 @@ mod bed;
 mod catalog;
 mod catalog_topic;
 mod command_line;
+mod document_schema;
 mod model;
 mod ownership;
 mod poison;

@@ -113,7 +113,15 @@ fn expected_document(log: &Log, movie_id: MovieId) -> Option<Value> {
     let (movie, version) = log.fold(movie_id);
     let mut document = json!(movie.listed()?);
     for source in document["stream_sources"].as_array_mut().expect("a list") {
-        source.as_object_mut().expect("an object").remove("sealed_url").expect("a sealed URL");
+        let source = source.as_object_mut().expect("an object");
+        source.remove("sealed_url").expect("a sealed URL");
+        // Documents keep seconds, whatever the events do.
+        for name in ["measured_duration", "shortest_variant"] {
+            if let Some(duration) = source.remove(&format!("{name}_ms")) {
+                let seconds = duration.as_f64().expect("a number") / 1000.0;
+                source.insert(format!("{name}_seconds"), json!(seconds));
+            }
+        }
     }
     document["version"] = json!(version);
     document["position"] = json!(log.of(movie_id).last()?.position);
