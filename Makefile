@@ -61,10 +61,11 @@ fmt: ## Format the code
 	@$(CARGO) fmt --all
 
 .PHONY: lint
-lint: ## Check the format, clippy's lints and the shell scripts
+lint: ## Check the format, clippy's lints, the shell scripts and docs/asyncapi.yaml
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@$(LOCAL)/lint
+	@$(LOCAL)/asyncapi/validate
 
 .PHONY: help
 help: ## List these commands
