@@ -36,3 +36,23 @@ pub fn connect_lazy(url: &SecretString, max_connections: u32) -> Result<MySqlPoo
 pub async fn migrate(pool: &MySqlPool) -> Result<(), MigrateError> {
     MIGRATIONS.run(pool).await
 }
+
+/// Whether MySQL, and not the statement, is what failed.
+pub fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error
+            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+            .is_some_and(|error| SERVER_AWAY.contains(&error.number())),
+        _ => false,
+    }
+}
+
+/// Too many connections, shutdown in progress, query interrupted, killed connections and time-outs,
+/// read-only server (a replica that was not promoted yet), client not seen for too long.
+const SERVER_AWAY: [u16; 9] = [1040, 1053, 1077, 1152, 1158, 1159, 1290, 1927, 4031];

@@ -19,12 +19,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use utoipa::OpenApi;
 
 use crate::{
     Settings,
-    catalog::{Catalog, Follower, FollowerSettings},
+    catalog::{Catalog, Follower, FollowerSettings, Following},
     feed::Feeds,
     history::History,
     routes::{self, ApiDescription, Freshness, PageCache, Patience},
@@ -143,7 +144,10 @@ impl Application {
             },
             Arc::clone(&catalog),
         );
-        let health = Health::new(vec![catalog_check(&catalog), redis_check(redis)], metrics);
+        let health = Health::new(
+            vec![catalog_check(&catalog, follower.following()), redis_check(redis)],
+            metrics,
+        );
 
         let listener = http::bind(&settings.http)?;
         let address = listener.local_addr()?;
@@ -210,14 +214,24 @@ impl Application {
     }
 }
 
-fn catalog_check(catalog: &Arc<Catalog>) -> Check {
+/// While MySQL is away, the catalog is served as it was. One that no longer follows for another reason
+/// would be served for ever as it was: another process may do better.
+fn catalog_check(catalog: &Arc<Catalog>, following: watch::Receiver<Following>) -> Check {
     let catalog = Arc::clone(catalog);
     Check::required("catalog", move || {
+        let stopped = match (following.has_changed(), *following.borrow()) {
+            (Err(_), _) => Some("is no longer followed"),
+            (Ok(_), Following::Stuck) => Some("cannot follow its read models"),
+            (Ok(_), Following::Well | Following::Away) => None,
+        };
         let shown = catalog
             .snapshot()
             .as_ref()
             .map(|snapshot| json!({ "movies": snapshot.len(), "position": snapshot.position() }));
-        async move { shown.ok_or_else(|| "has not been read yet".to_owned()) }
+        async move {
+            let shown = shown.ok_or_else(|| "has not been read yet".to_owned())?;
+            stopped.map_or(Ok(shown), |why| Err(why.to_owned()))
+        }
     })
 }
 

@@ -5,6 +5,8 @@ use std::{error::Error, sync::Arc};
 use marquee_domain::{MovieId, values::Title};
 use thiserror::Error;
 
+pub(super) use crate::mysql::is_away as connection_lost;
+
 /// One cause is told to every command of a batch, hence shared.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -91,23 +93,3 @@ impl From<sqlx::Error> for EventLogError {
         }
     }
 }
-
-/// Whether MySQL, and not the statement, is what failed.
-pub(super) fn connection_lost(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error
-            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-            .is_some_and(|error| SERVER_AWAY.contains(&error.number())),
-        _ => false,
-    }
-}
-
-/// Too many connections, shutdown in progress, query interrupted, killed connections and time-outs,
-/// read-only server (a replica that was not promoted yet), client not seen for too long.
-const SERVER_AWAY: [u16; 9] = [1040, 1053, 1077, 1152, 1158, 1159, 1290, 1927, 4031];

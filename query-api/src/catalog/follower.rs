@@ -5,10 +5,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use marquee_infra::clock;
+use marquee_infra::{clock, mysql};
 use sqlx::{Connection, MySqlPool};
 use thiserror::Error;
-use tokio::time::{error::Elapsed, sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{error::Elapsed, sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -36,6 +39,17 @@ pub struct Follower {
     catalog: Arc<Catalog>,
     /// The checkpoints that the current snapshot is up with; `None` before the first one.
     seen: Option<Checkpoints>,
+    following: watch::Sender<Following>,
+}
+
+/// How the follower fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Following {
+    Well,
+    /// MySQL is away: what is in memory serves meanwhile.
+    Away,
+    /// MySQL answers, and yet the read models cannot be read: this will not pass by itself.
+    Stuck,
 }
 
 type Checkpoints = BTreeMap<i32, Checkpoint>;
@@ -48,9 +62,25 @@ enum FollowError {
     TimedOut(#[from] Elapsed),
 }
 
+impl FollowError {
+    fn means(&self) -> Following {
+        match self {
+            Self::Read(error) if mysql::is_away(error) => Following::Away,
+            Self::Read(_) => Following::Stuck,
+            Self::TimedOut(_) => Following::Away,
+        }
+    }
+}
+
 impl Follower {
     pub fn new(pool: MySqlPool, settings: FollowerSettings, catalog: Arc<Catalog>) -> Self {
-        Self { pool, settings, catalog, seen: None }
+        let (following, _) = watch::channel(Following::Well);
+        Self { pool, settings, catalog, seen: None, following }
+    }
+
+    /// Closed when nobody follows any more.
+    pub fn following(&self) -> watch::Receiver<Following> {
+        self.following.subscribe()
     }
 
     /// Until `stop`. A failure is logged when it begins and when it ends.
@@ -77,6 +107,8 @@ impl Follower {
                 Err(_) => {}
             }
             failing = outcome.is_err();
+            self.following
+                .send_replace(outcome.map_or_else(|error| error.means(), |()| Following::Well));
             tokio::select! {
                 () = sleep(self.settings.poll_interval) => {}
                 () = stop.cancelled() => return,

@@ -16,7 +16,7 @@ use marquee_domain::MovieId;
 use tokio::{sync::watch, time::timeout};
 
 pub use cursor::Cursor;
-pub use follower::{Follower, FollowerSettings};
+pub use follower::{Follower, FollowerSettings, Following};
 pub(crate) use movie::etag;
 pub use movie::{CatalogMovie, PrimarySource};
 pub use query::{ListQuery, Page, Sort};

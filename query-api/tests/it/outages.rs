@@ -1,10 +1,13 @@
 //! What viewers get while a server is away.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::{
     bed::{Bed, until},
+    client::bearer,
+    life::EDITOR,
+    proxy::Proxy,
     sample::Sample,
     topic::read_all,
 };
@@ -37,6 +40,39 @@ async fn without_mysql_it_starts_and_says_so_and_later_serves_what_it_read() {
     for _ in 0..100 {
         assert_eq!(api.client.get(&path).await.status, 200);
         assert_eq!(api.client.get("/v1/movies").await.titles(), ["Alpha"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_while_it_cannot_follow_and_is_while_mysql_is_away() {
+    let mut bed = Bed::new().await;
+    let url = bed.settings.mysql.url.expose_secret().to_owned();
+    let proxy = Proxy::before(&url).await;
+    bed.settings.mysql.url = proxy.url(&url).into();
+    let api = bed.start().await;
+    let rename = async |from: &str, to: &str| {
+        sqlx::query(&format!("RENAME TABLE {from} TO {to}")).execute(&bed.pool).await.unwrap();
+    };
+    rename("projection_checkpoints", "elsewhere").await;
+    until("it is not ready", async || {
+        let answer = api.client.get("/readyz").await;
+        answer.status == 503
+            && answer.json["checks"]["catalog"]["info"] == "cannot follow its read models"
+    })
+    .await;
+    rename("elsewhere", "projection_checkpoints").await;
+    until("it is ready again", async || api.client.get("/readyz").await.status == 200).await;
+
+    let followed = proxy.received();
+    until("it follows", async || proxy.received() > followed).await;
+    proxy.cut();
+    until("a feed finds MySQL away", async || {
+        let auth = bearer(EDITOR, "events:read");
+        api.client.get_with("/v1/events", &[("Authorization", &auth)]).await.status == 503
+    })
+    .await;
+    for _ in 0..100 {
+        assert_eq!(api.client.get("/readyz").await.status, 200);
     }
 }
 

@@ -13,6 +13,9 @@ use crate::{
     log::Log,
 };
 
+/// Whether a filter wants an event.
+type Wanted<'a> = dyn Fn(&Value) -> bool + 'a;
+
 /// Of five movies: 10 created, 7 shown, 6 hidden, in pages of four.
 async fn with_log() -> (Bed, Running, Log) {
     let mut bed = Bed::new().await;
@@ -67,7 +70,7 @@ async fn every_filter_gives_from_every_position_what_is_left() {
     let (movie, _) = log.movies[2];
     let of = |event: &Value, name: &str| event["type"] == format!("marquee.movie.{name}.v1");
     let of_movie = |event: &Value| event["subject"] == movie.to_string();
-    let filters: [(String, &dyn Fn(&Value) -> bool); 7] = [
+    let filters: [(String, &Wanted<'_>); 7] = [
         (String::new(), &|_| true),
         ("&types=MovieShown".to_owned(), &|event| of(event, "MovieShown")),
         ("&types=marquee.movie.MovieHidden.v1,MovieCreated".to_owned(), &|event| {
