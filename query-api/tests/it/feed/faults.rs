@@ -128,6 +128,10 @@ async fn a_slow_reader_is_read_for_no_further_than_it_reads() {
         assert_eq!(rest.last().expect("the last")["data"]["n"], json!(EVENTS));
         assert_eq!(positions(&rest), (2..=EVENTS).collect::<Vec<_>>());
     }
+
+    // What is far between is found beyond the stretch that one page looks at.
+    log.append(&bed, "MovieShown", 1).await;
+    assert_eq!(positions(&lines(&read(&api, "?types=MovieShown").await)), [EVENTS + 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
