@@ -94,6 +94,11 @@ impl Load {
         self.done.load(Ordering::SeqCst)
     }
 
+    /// The same number, for somebody else to watch.
+    pub fn counter(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.done)
+    }
+
     /// Waits until so many more were acknowledged.
     pub async fn more(&self, count: usize) {
         let enough = self.done() + count;

@@ -14,11 +14,11 @@ const SYNOPSIS_CHARS: usize = 8_000;
 const CROWD: Pace = Pace::of(32).with_synopses_of(SYNOPSIS_CHARS);
 const BEFORE: usize = 200;
 /// Until every buffer that has a bound has reached it.
-const FILLING: usize = 1_500;
+const FILLING: usize = 1_200;
 /// After that. Were they kept in memory, they would take more than `MARGIN_BYTES`.
-const MORE: usize = 3_000;
+const MORE: usize = 2_000;
 /// How much the process may grow while these are appended; allocators are not exact.
-const MARGIN_BYTES: u64 = 12 << 20;
+const MARGIN_BYTES: u64 = 10 << 20;
 const _: () = assert!((MORE * SYNOPSIS_CHARS) as u64 > 3 * MARGIN_BYTES / 2);
 
 async fn nothing_is_lost_while_kafka_is_away(weather: Weather) {
@@ -66,6 +66,25 @@ async fn nothing_is_lost_while_kafka_is_away(weather: Weather) {
 fn mebibytes(bytes: u64) -> f64 {
     let kibibytes = u32::try_from(bytes >> 10).expect("less than 4 TiB");
     f64::from(kibibytes) / 1024.0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_asked_to_end_while_kafka_is_away_ends() {
+    for weather in [Weather::Cut, Weather::Stalled] {
+        let proxy = detour::to_kafka().await;
+        let setup = Setup { kafka: Some(proxy.address()), ..Setup::default() };
+        let marquee = Marquee::prepare(setup).await;
+        marquee.command_api.start_ready().await;
+        let load = Load::start(&[marquee.commands()], CROWD);
+        load.more(BEFORE).await;
+        // In the middle of a transaction, most likely.
+        proxy.set(weather);
+        load.more(BEFORE).await;
+        load.stop().await;
+        marquee.command_api.terminate();
+        let status = marquee.command_api.exit_status().await;
+        assert_eq!(status.code(), Some(0), "{weather:?}: {}", marquee.command_api.log());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
