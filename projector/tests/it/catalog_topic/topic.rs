@@ -13,6 +13,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
     message::BorrowedMessage,
+    metadata::MetadataPartition,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -60,11 +61,12 @@ pub fn read(bed: &Bed, topic: &str) -> Vec<Published> {
         .set("group.id", "nobody-joins-it")
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
+        .set("fetch.wait.max.ms", "20")
         .set("enable.partition.eof", "true");
     let consumer: BaseConsumer = config.create().expect("a consumer");
     let metadata = consumer.fetch_metadata(Some(topic), DEADLINE).expect("Kafka is up");
     let partitions: BTreeSet<i32> =
-        metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
+        metadata.topics()[0].partitions().iter().map(MetadataPartition::id).collect();
     let mut assignment = TopicPartitionList::new();
     for partition in &partitions {
         assignment.add_partition_offset(topic, *partition, Offset::Beginning).expect("an offset");
