@@ -54,6 +54,20 @@ async fn read(connection: &mut MySqlConnection, lane: &Lane) -> Result<Option<i6
     .await
 }
 
+/// The highest event position applied; 0 when there is no row.
+pub async fn position(tx: &mut MySqlConnection, lane: &Lane) -> Result<u64, Failure> {
+    let found: Option<u64> = sqlx::query_scalar(
+        "SELECT position FROM projection_checkpoints
+         WHERE projection = ? AND topic = ? AND kafka_partition = ?",
+    )
+    .bind(lane.projection)
+    .bind(&lane.topic)
+    .bind(lane.partition)
+    .fetch_optional(tx)
+    .await?;
+    Ok(found.unwrap_or(0))
+}
+
 /// Makes this transaction the partition's only writer, if the checkpoint is where it is expected.
 pub async fn lock(tx: &mut MySqlConnection, lane: &Lane, expected: i64) -> Result<(), Failure> {
     let found: Option<i64> = sqlx::query_scalar(

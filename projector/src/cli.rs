@@ -8,6 +8,7 @@ use marquee_infra::{event_log::EventReader, kafka, mysql, telemetry};
 
 use crate::{
     application::Application,
+    audit::{self, AuditArgs},
     parked::{self, Selection},
     replay,
     settings::Settings,
@@ -34,6 +35,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Prove that the event log, Kafka and the read models agree, or tell where they do not
+    Audit(AuditArgs),
     /// Records that could not be decoded or applied
     #[command(subcommand)]
     Parked(ParkedCommand),
@@ -90,6 +93,7 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Migrate => migrate(&settings).await,
+            Command::Audit(args) => Ok(audit::command(&settings, &args).await),
             Command::Status { json } => show_status(&settings, json).await,
             Command::Parked(command) => work_on_parked(&settings, command).await,
             Command::Replay(args) => replay::command(args).await,

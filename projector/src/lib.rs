@@ -4,6 +4,7 @@
 //! and `checkpoint` makes each batch one transaction that only the partition's owner can commit.
 
 pub mod application;
+pub mod audit;
 pub mod catalog;
 pub mod catalog_topic;
 pub mod checkpoint;

@@ -60,7 +60,7 @@ fn failure(error: EventLogError, sequence: u64) -> RefillError {
     }
 }
 
-fn decode(movie_id: MovieId, recorded: RecordedEvent) -> Result<Decoded, DecodeError> {
+pub fn decode(movie_id: MovieId, recorded: RecordedEvent) -> Result<Decoded, DecodeError> {
     let event = parse(movie_id, &recorded.event_type, recorded.payload.get())?;
     let mut metadata = recorded.metadata;
     let mut take = |name| metadata.remove(name).unwrap_or_default();

@@ -19,12 +19,11 @@ use marquee_infra::event_log::EventReader;
 use rdkafka::{Message, message::OwnedMessage};
 use sqlx::MySqlConnection;
 
-use self::{
-    decode::Decoded,
-    fold::{Fold, Next},
-    load::Stored,
-};
 pub use self::log::RefillError;
+use self::{decode::Decoded, fold::Next, load::Stored};
+pub(crate) use self::{
+    facts::StreamFactsColumn, fold::Fold, history::Entry, log::decode as decode_recorded,
+};
 use crate::{
     failure::Failure,
     projection::{Applied, Parked, Projection},
@@ -49,6 +48,26 @@ impl Catalog {
         let mut fold = Fold::unreadable(movie_id);
         log::refill(log, &mut fold, version).await?;
         Ok(fold.movie)
+    }
+
+    /// Makes all rows of a movie from nothing, as its first `version` events add up; of 0 events, no
+    /// row. For a transaction that is the partition's only writer.
+    pub async fn reproject(
+        &self,
+        tx: &mut MySqlConnection,
+        movie_id: MovieId,
+        partition: i32,
+        version: u64,
+    ) -> Result<(), RefillError> {
+        let mut fold = Fold::absent(movie_id);
+        log::refill(&self.log, &mut fold, version).await?;
+        write::delete(tx, movie_id).await.map_err(RefillError::Log)?;
+        if fold.changed() {
+            write::write(tx, partition, &[&fold]).await.map_err(RefillError::Log)?;
+            let history: Vec<_> = fold.history.iter().map(|entry| (movie_id, entry)).collect();
+            history::write(tx, &history).await.map_err(RefillError::Log)?;
+        }
+        Ok(())
     }
 }
 

@@ -41,6 +41,23 @@ pub async fn write(
     write_captions(tx, &rows).await
 }
 
+/// Deletes all rows of a movie.
+pub async fn delete(tx: &mut MySqlConnection, movie_id: MovieId) -> Result<(), Failure> {
+    for table in [
+        "catalog_movies",
+        "catalog_genres",
+        "catalog_stream_sources",
+        "catalog_caption_tracks",
+        "movie_history",
+    ] {
+        sqlx::query(&format!("DELETE FROM {table} WHERE movie_id = ?"))
+            .bind(movie_id.to_string())
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
 /// A changed movie and what its row has to show.
 struct MovieRow<'a> {
     fold: &'a Fold,

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::{bed::Bed, samples::Log};
 
-fn projector(bed: &Bed, arguments: &[&str]) -> Command {
+pub fn projector(bed: &Bed, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_projector"));
     command
         .args(arguments)
@@ -21,11 +21,11 @@ fn projector(bed: &Bed, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(bed: &Bed, arguments: &[&str]) -> Output {
+pub async fn run(bed: &Bed, arguments: &[&str]) -> Output {
     projector(bed, arguments).output().await.expect("it runs")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -1,6 +1,7 @@
 //! Against real servers: `eval "$(infra/local/stack env --profile test)"` says where they are.
 
 mod audit;
+mod auditing;
 mod bed;
 mod catalog;
 mod catalog_topic;

@@ -2,4 +2,4 @@
 
 mod documents;
 mod leadership;
-mod topic;
+pub mod topic;
