@@ -84,9 +84,11 @@ pub async fn run(
             reads.push(("GET /v1/events", rounds(async || feed(marquee, servers).await).await?));
         }
         if wanted.replay {
-            let file = binaries().join("marquee-tests").join(format!("{}ndjson", marquee.prefix));
+            let folder = binaries().join("marquee-tests").join(format!("{}replay", marquee.prefix));
+            fs::create_dir_all(&folder)?;
+            let file = folder.join("events.ndjson");
             let replays = rounds(async || replay(marquee, &file, servers).await).await;
-            let _ = fs::remove_file(&file);
+            fs::remove_dir_all(&folder)?;
             reads.push(("projector replay, NDJSON file", replays?));
         }
         for (name, rounds) in reads {
