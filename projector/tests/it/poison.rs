@@ -41,13 +41,19 @@ async fn poison_stops_its_movie_and_nothing_else() {
         record.headers = event.to_headers();
     };
     let poisons: Vec<(&str, Poison)> = vec![
-        ("known", Box::new(|r| r.payload = Some(b"{\"type\":".to_vec()))),
+        (
+            "not a marquee.movie.MovieRetitled.v1",
+            Box::new(|r| r.payload = Some(b"{\"type\":".to_vec())),
+        ),
         ("UTF-8", Box::new(|r| r.payload = Some(vec![0xff, 0xfe]))),
         ("no value", Box::new(|r| r.payload = None)),
         ("unknown variant", Box::new(|r| r.payload = Some(br#"{"type":"MovieEaten"}"#.to_vec()))),
-        ("MovieRetitled.v2", Box::new(other_type)),
+        ("MovieRetitled has no version 2", Box::new(other_type)),
         ("ce_specversion is missing", Box::new(|r| r.headers = OwnedHeaders::new())),
-        ("known", Box::new(|r| r.payload = Some(vec![b'x'; 900_000]))),
+        (
+            "not a marquee.movie.MovieRetitled.v1",
+            Box::new(|r| r.payload = Some(vec![b'x'; 900_000])),
+        ),
     ];
     let mut expected = Vec::new();
     for (n, (error, poison)) in poisons.into_iter().enumerate() {

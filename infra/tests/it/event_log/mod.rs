@@ -7,3 +7,4 @@ mod faults;
 mod reading;
 mod receipts;
 mod support;
+mod versions;
