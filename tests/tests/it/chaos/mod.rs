@@ -1,7 +1,8 @@
 //! The relay under faults: killed, paused for longer than its lease, cut off from Kafka and from MySQL, at random and
 //! several at a time, while clients go on. Kafka gets every event once and in order, whatever happened.
 //!
-//! `MARQUEE_TEST_SEED` repeats a sequence of faults, `MARQUEE_TEST_FAULTS` makes it longer.
+//! `MARQUEE_TEST_SEED` repeats a sequence of faults, `MARQUEE_TEST_FAULTS` makes it longer. That the faults would be
+//! enough to find something: with `MARQUEE_RELAY_DELIVERY=at_least_once` in the environment it fails, with doubles.
 
 mod plan;
 mod stage;

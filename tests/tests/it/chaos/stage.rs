@@ -103,9 +103,7 @@ impl Stage {
 
 #[expect(clippy::ref_option, reason = "it is asked of an iterator's items")]
 fn leads(standing: &Option<Value>) -> bool {
-    standing
-        .as_ref()
-        .is_some_and(|relay| relay["role"] == "leader" && relay["mode"] == "transactional")
+    standing.as_ref().is_some_and(|relay| relay["role"] == "leader" && relay["mode"] != "starting")
 }
 
 impl Process {
