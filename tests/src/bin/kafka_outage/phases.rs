@@ -111,7 +111,9 @@ impl<'a> Watch<'a> {
         println!("\n| | commands | p50 | p99 | longest | memory |\n|---|---|---|---|---|---|");
         for (index, (phase, from)) in self.phases.iter().enumerate() {
             let until = self.phases.get(index + 1).map(|(_, until)| *until);
-            let mut latency = Histogram::<u64>::new(3).expect("three digits are possible");
+            // Microseconds, up to the minute in which a command has to be acknowledged.
+            let mut latency =
+                Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("in order");
             let due = told
                 .iter()
                 .filter(|told| told.due >= *from && until.is_none_or(|until| told.due < until));
