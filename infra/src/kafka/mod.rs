@@ -20,7 +20,7 @@ pub mod transactional;
 pub use cloud_event::{CloudEvent, CloudEventError};
 pub use movie_event::StructuredEvent;
 pub use producer::{FactProducer, PublishError};
-pub use topics::{TopicSettings, Topics, TopicsError, ensure_topics};
+pub use topics::{TopicSettings, Topics, TopicsError, ensure_log_topic, ensure_topics};
 pub use transactional::{CursorStore, Mark, TransactionError, TransactionalProducer};
 
 /// The same key goes to the same partition as from a Java client's default partitioner. Never to be

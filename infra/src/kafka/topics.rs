@@ -103,12 +103,27 @@ pub async fn ensure_topics(
     topics: &Topics,
     settings: &TopicSettings,
 ) -> Result<Vec<TopicFound>, TopicsError> {
+    ensure(client, &plans(topics, settings), settings).await
+}
+
+/// The same for a copy of the log: a topic of any name that is kept for ever, like the log's own.
+pub async fn ensure_log_topic(
+    client: &ClientSettings,
+    topic: &str,
+    settings: &TopicSettings,
+) -> Result<(), TopicsError> {
+    ensure(client, &[log_plan(topic, settings)], settings).await.map(|_| ())
+}
+
+async fn ensure(
+    client: &ClientSettings,
+    plans: &[Plan],
+    settings: &TopicSettings,
+) -> Result<Vec<TopicFound>, TopicsError> {
     let admin = AdminClient::from_config_and_context(&client.client_config(), QuietContext)
         .map_err(TopicsError::Unavailable)?;
     let options =
         AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
-    let plans = plans(topics, settings);
-
     let requests: Vec<NewTopic<'_>> = plans.iter().map(|plan| plan.request(settings)).collect();
     let results =
         admin.create_topics(&requests, &options).await.map_err(TopicsError::Unavailable)?;
@@ -162,26 +177,14 @@ struct Plan {
 
 fn plans(topics: &Topics, settings: &TopicSettings) -> [Plan; 5] {
     let retention = ("retention.ms", (u64::from(settings.retention_days) * 86_400_000).to_string());
-    let min_insync: Vec<_> = settings
-        .min_insync_replicas
-        .map(|replicas| ("min.insync.replicas", replicas.to_string()))
-        .into_iter()
-        .collect();
+    let min_insync = min_insync(settings);
     let kept_for_a_while = |topic: &str| Plan {
         topic: topic.to_owned(),
         chosen: [min_insync.clone(), vec![retention.clone()]].concat(),
         needed: vec![("cleanup.policy", "delete")],
     };
     [
-        Plan {
-            topic: topics.movies.clone(),
-            chosen: min_insync.clone(),
-            needed: vec![
-                ("cleanup.policy", "delete"),
-                ("retention.ms", "-1"),
-                ("retention.bytes", "-1"),
-            ],
-        },
+        log_plan(&topics.movies, settings),
         Plan {
             topic: topics.catalog.clone(),
             chosen: min_insync.clone(),
@@ -191,6 +194,24 @@ fn plans(topics: &Topics, settings: &TopicSettings) -> [Plan; 5] {
         kept_for_a_while(&topics.viewing_sessions),
         kept_for_a_while(&topics.dead_letters),
     ]
+}
+
+/// Kept for ever.
+fn log_plan(topic: &str, settings: &TopicSettings) -> Plan {
+    Plan {
+        topic: topic.to_owned(),
+        chosen: min_insync(settings),
+        needed: vec![
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-1"),
+        ],
+    }
+}
+
+fn min_insync(settings: &TopicSettings) -> Vec<(&'static str, String)> {
+    let replicas = settings.min_insync_replicas.iter();
+    replicas.map(|replicas| ("min.insync.replicas", replicas.to_string())).collect()
 }
 
 impl Plan {
