@@ -40,8 +40,8 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
     /// Partitions of a topic that has to be made; as the live topics' by default
-    #[arg(long, value_name = "N")]
-    partitions: Option<NonZeroU32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    partitions: Option<i32>,
     /// At most so many events a second
     #[arg(long, value_name = "EVENTS")]
     pub(super) throttle: Option<NonZeroU32>,
@@ -100,7 +100,7 @@ pub enum Destination {
     Stdout,
     Ndjson(PathBuf),
     Parquet(PathBuf),
-    Kafka { topic: String, partitions: Option<NonZeroU32> },
+    Kafka { topic: String, partitions: Option<i32> },
 }
 
 /// What to do with what is there already.
@@ -195,7 +195,7 @@ mod tests {
         }
         let parquet = Destination::Parquet(PathBuf::from("C:a"));
         assert_eq!(destination("--sink parquet:C:a"), Ok(parquet));
-        let partitions = NonZeroU32::new(2);
+        let partitions = Some(2);
         let kafka = Destination::Kafka { topic: "t".to_owned(), partitions };
         assert_eq!(destination("--sink kafka:t --partitions 2"), Ok(kafka));
     }

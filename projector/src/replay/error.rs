@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use marquee_infra::event_log::EventLogError;
+use marquee_infra::{
+    event_log::EventLogError,
+    kafka::{TopicsError, transactional::TransactionError},
+};
 use thiserror::Error;
 
 use super::schema::SchemaError;
@@ -28,22 +31,28 @@ pub enum ReplayError {
     Damaged { path: PathBuf, why: String },
     #[error("the reader of stdout has gone")]
     Stdout(#[source] io::Error),
-    #[error(transparent)]
-    Sink(#[from] SinkError),
+    #[error("the topic can't be had")]
+    Topic(#[from] TopicsError),
+    #[error("another replay writes to the topic now")]
+    Fenced(#[source] TransactionError),
+    #[error("the topic can't be written")]
+    Kafka(#[source] TransactionError),
+    #[cfg(feature = "parquet")]
+    #[error("the columns can't be written")]
+    Parquet(#[from] parquet::errors::ParquetError),
 }
 
-/// What a sink that is no plain file ran into.
-#[derive(Debug, Error)]
-#[error("{doing}")]
-pub struct SinkError {
-    pub doing: &'static str,
-    pub source: Box<dyn std::error::Error + Send + Sync>,
+impl From<TransactionError> for ReplayError {
+    fn from(error: TransactionError) -> Self {
+        if error.is_fenced() { Self::Fenced(error) } else { Self::Kafka(error) }
+    }
 }
 
 impl ReplayError {
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) => 2,
+            Self::Refused(_)
+            | Self::Topic(TopicsError::Incompatible { .. } | TopicsError::Refused { .. }) => 2,
             Self::Stopped(_)
             | Self::Log(_)
             | Self::LogSilent(_)
@@ -52,7 +61,11 @@ impl ReplayError {
             | Self::File { .. }
             | Self::Damaged { .. }
             | Self::Stdout(_)
-            | Self::Sink(_) => 1,
+            | Self::Topic(TopicsError::Unavailable(_))
+            | Self::Fenced(_)
+            | Self::Kafka(_) => 1,
+            #[cfg(feature = "parquet")]
+            Self::Parquet(_) => 1,
         }
     }
 
@@ -72,7 +85,11 @@ impl ReplayError {
             | Self::File { .. }
             | Self::Damaged { .. }
             | Self::Stdout(_)
-            | Self::Sink(_) => false,
+            | Self::Topic(_)
+            | Self::Fenced(_)
+            | Self::Kafka(_) => false,
+            #[cfg(feature = "parquet")]
+            Self::Parquet(_) => false,
         }
     }
 }

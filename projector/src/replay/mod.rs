@@ -9,9 +9,12 @@ mod args;
 mod cursor;
 mod error;
 mod filter;
+mod kafka;
 mod line;
 mod manifest;
 mod ndjson;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod part_file;
 mod progress;
 mod range;

@@ -42,7 +42,7 @@ pub async fn run(args: &ReplayArgs, settings: &Settings) -> Result<Summary, Repl
         };
         Ok(Cursor::begin(range, clock::now()))
     };
-    match Sink::open(destination, &request, args.existing(), begin).await? {
+    match Sink::open(destination, &request, args.existing(), settings, begin).await? {
         Opened::Done(summary) => Ok(summary),
         Opened::Ready(sink, cursor) => {
             let throttle = Throttle::new(args.throttle);

@@ -139,12 +139,13 @@ impl Bed {
             sqlx::query(
                 "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type,
                      event_version, payload, metadata, recorded_at)
-                 VALUES (?, 'movie', ?, ?, ?, '1', ?, ?, ?)",
+                 VALUES (?, 'movie', ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(recorded.position)
             .bind(recorded.movie_id.to_string())
             .bind(recorded.sequence)
             .bind(cqrs_es::DomainEvent::event_type(&recorded.event))
+            .bind(cqrs_es::DomainEvent::event_version(&recorded.event))
             .bind(sqlx::types::Json(&recorded.event))
             .bind(sqlx::types::Json(serde_json::json!({
                 "actor": recorded.actor.to_string(), "command": "Test", "request_id": "r-1",

@@ -4,5 +4,7 @@ mod arguments;
 mod faults;
 mod files;
 mod filters;
+mod kafka;
+mod parquet;
 mod resume;
 mod stand;

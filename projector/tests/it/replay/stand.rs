@@ -69,12 +69,12 @@ impl Stand {
                      CONCAT(LEFT(aggregate_id, 24),
                          LPAD(LOWER(HEX(? + CONV(RIGHT(aggregate_id, 12), 16, 10))), 12, '0')),
                      sequence, event_type, event_version, payload, metadata,
-                     recorded_at + INTERVAL ? SECOND
+                     recorded_at + INTERVAL ? MICROSECOND
                  FROM events WHERE position <= ?",
             )
             .bind(head)
             .bind(head)
-            .bind(head)
+            .bind(head * 1_000)
             .bind(copied)
             .execute(&self.bed.pool)
             .await
