@@ -70,13 +70,15 @@ impl<'c> Page<'c> {
         }
         let range = [after, &up_to];
         let mut orphans = Vec::new();
-        for (table, child) in [
-            ("catalog_genres", genre as fn(&MySqlRow) -> _),
-            ("catalog_stream_sources", source),
-            ("catalog_caption_tracks", caption),
+        // With few rows, or figures that are out of date, MySQL may rather read a table as a whole, for
+        // every page.
+        for (table, index, child) in [
+            ("catalog_genres", "PRIMARY", genre as fn(&MySqlRow) -> _),
+            ("catalog_stream_sources", "catalog_stream_sources_by_movie", source),
+            ("catalog_caption_tracks", "catalog_caption_tracks_by_movie", caption),
         ] {
             let sql = format!(
-                "SELECT * FROM {table} WHERE movie_id > ? AND movie_id <= ?
+                "SELECT * FROM {table} FORCE INDEX ({index}) WHERE movie_id > ? AND movie_id <= ?
                  ORDER BY movie_id, ordinal"
             );
             let children = sqlx::query(&sql).bind(range[0]).bind(range[1]);
@@ -111,7 +113,7 @@ impl<'c> Page<'c> {
         version: u64,
     ) -> Result<VecDeque<HistoryEntry>, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT * FROM movie_history
+            "SELECT * FROM movie_history FORCE INDEX (PRIMARY)
              WHERE movie_id <= ? AND (movie_id > ? OR (movie_id = ? AND version > ?))
              ORDER BY movie_id, version LIMIT ?",
         )
