@@ -4,13 +4,18 @@
 //! introduced by. So Kafka of profile `test` has listeners that tell clients of other ports: a test's proxy has to
 //! listen there. There are a few of them, and whoever takes one has it to itself.
 
+use std::time::Duration;
+
 use tokio::net::TcpListener;
 
 use crate::{
     chaos_proxy::{ChaosProxy, Weather},
     servers::servers,
-    wait::until,
+    wait::until_within,
 };
+
+/// Longer than any test keeps one.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A proxy before Kafka that clients do not get past, once no other test has it.
 ///
@@ -19,7 +24,7 @@ use crate::{
 pub async fn to_kafka() -> ChaosProxy {
     let detours = &servers().kafka_detours;
     assert!(!detours.is_empty(), "Kafka has no listener for a proxy: see infra/local/lib/kafka.sh");
-    until("a detour to Kafka is free", async || {
+    until_within(PATIENCE, "a detour to Kafka is free", async || {
         for (listens, advertised) in detours {
             if let Ok(listener) = TcpListener::bind(("127.0.0.1", *advertised)).await {
                 let server = format!("127.0.0.1:{listens}");

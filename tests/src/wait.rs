@@ -1,4 +1,5 @@
-//! Waiting for a condition, with a deadline. Nothing in the tests waits for time to pass.
+//! Waiting for a condition, with a deadline. Nothing in the tests waits for time to pass, except for faults that last a
+//! while by plan.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +13,27 @@ const INTERVAL: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// When there is none until the deadline.
-pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
+pub async fn until<T, F>(what: &str, ask: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
-    let deadline = Instant::now() + DEADLINE;
+    until_within(DEADLINE, what, ask).await
+}
+
+/// The same with another deadline.
+///
+/// # Panics
+/// When there is none until then.
+pub async fn until_within<T, F>(limit: Duration, what: &str, mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited {DEADLINE:?} in vain: {what}");
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain: {what}");
         sleep(INTERVAL).await;
     }
 }

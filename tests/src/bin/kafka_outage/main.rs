@@ -46,7 +46,9 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let marquee = Marquee::prepare(Setup::default()).await;
+    // Movies in memory are no backlog, and their number must not look like one.
+    let small_cache = ("MARQUEE_APPEND_CACHE_CAPACITY_MOVIES", "1000".to_owned());
+    let marquee = Marquee::prepare(Setup { settings: vec![small_cache], ..Setup::default() }).await;
     marquee.command_api.start_ready().await;
     let pace = Pace::of(arguments.clients).per_second(arguments.rate);
     println!(
