@@ -48,6 +48,11 @@ token: ## Print a JWT and nothing else: make token SCOPE="catalog:write catalog:
 test: ## Run all tests against private servers of their own (KEEP=1 leaves those running)
 	@$(LOCAL)/test
 
+.PHONY: test-parquet
+test-parquet: ## Lint and test the projector with its Parquet feature, which `lint` and `test` leave out
+	@$(CARGO) clippy --package projector --all-targets --features parquet -- -D warnings
+	@$(LOCAL)/test --package projector --features parquet --test it replay::parquet
+
 .PHONY: bench
 bench: ## Measure, beside mysql-es, an outbox, Debezium and nginx, in one run
 	@$(LOCAL)/bench
