@@ -97,7 +97,8 @@ impl Arguments {
         let seconds = self.seconds.max(at_least_seconds);
         let (rounds, seconds) = if self.quick { (1, 1.0) } else { (self.rounds, seconds) };
         let measured = Duration::from_secs_f64(seconds);
-        Plan { rounds, timing: Timing { warm_up: measured.min(Duration::from_secs(1)), measured } }
+        let timing = Timing { warm_up: measured.min(Duration::from_secs(1)), measured };
+        Plan { rounds, timing, brief: self.quick }
     }
 
     fn wants(&self, section: Section) -> bool {

@@ -9,6 +9,8 @@ use super::{
 pub struct Plan {
     pub rounds: usize,
     pub timing: Timing,
+    /// Only to see whether it works.
+    pub brief: bool,
 }
 
 /// The first to go changes with every round, so that none always finds what another leaves.
