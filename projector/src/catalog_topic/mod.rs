@@ -8,6 +8,7 @@
 
 mod cursor;
 mod document;
+mod message;
 mod publisher;
 mod rows;
 mod standing;

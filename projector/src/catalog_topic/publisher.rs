@@ -9,13 +9,9 @@ use std::{
 use marquee_domain::{Movie, MovieId};
 use marquee_infra::{
     event_log::EventReader,
-    kafka::{
-        self, CloudEvent, CursorStore, Mark, TopicsError, TransactionError, TransactionalProducer,
-        cloud_event::PROJECTOR,
-    },
+    kafka::{self, CursorStore, Mark, TopicsError, TransactionError, TransactionalProducer},
     lease::{Held, Lease},
 };
-use rdkafka::producer::FutureRecord;
 use sqlx::MySqlPool;
 use thiserror::Error;
 use tokio::time::{sleep, timeout_at};
@@ -24,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     CatalogTopicSettings, POLL_INTERVAL,
     cursor::{Cursor, Cursors, next},
-    document::{DOCUMENT_TYPE, MovieDocument},
+    document::MovieDocument,
+    message::Message,
     rows::{self, Checkpoint, MovieRow},
     status::Reporter,
 };
@@ -328,42 +325,4 @@ struct Batch {
     cursors: Cursors,
     /// Nothing that had changed when it was read was left out.
     is_all: bool,
-}
-
-struct Message {
-    movie_id: MovieId,
-    version: u64,
-    key: String,
-    about: CloudEvent,
-    value: Option<Vec<u8>>,
-}
-
-impl Message {
-    fn of(row: &MovieRow, value: Option<Vec<u8>>) -> Self {
-        let key = row.movie_id.to_string();
-        let about = CloudEvent {
-            // The same however often it is published.
-            id: format!("{key}/{}", row.version),
-            event_type: DOCUMENT_TYPE.to_owned(),
-            source: PROJECTOR.to_owned(),
-            subject: key.clone(),
-            time: row.updated_at,
-            position: Some(row.position),
-            sequence: Some(row.version),
-            actor: None,
-            command: None,
-            request_id: None,
-            trace_parent: None,
-        };
-        Self { movie_id: row.movie_id, version: row.version, key, about, value }
-    }
-
-    fn record<'a>(&'a self, topic: &'a str) -> FutureRecord<'a, str, [u8]> {
-        let record =
-            FutureRecord::to(topic).key(self.key.as_str()).headers(self.about.to_headers());
-        match &self.value {
-            Some(value) => record.payload(value.as_slice()),
-            None => record,
-        }
-    }
 }
