@@ -1,10 +1,17 @@
 //! What can be wrong with the tables and with the catalog topic.
 
-use marquee_infra::{clock, kafka::CloudEvent};
+use marquee_infra::{
+    clock,
+    kafka::{self, CloudEvent},
+};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+};
 use serde_json::Value;
 
 use super::world::{Audit, Outgoing, World};
-use crate::catalog_topic::topic;
+use crate::{bed::wait_until, catalog_topic::topic};
 
 /// Tampers, audits, and sets right again.
 async fn planted(world: &World, plant: &str, restore: &str) -> Audit {
@@ -77,17 +84,8 @@ async fn rows_too_few_too_many_and_too_old_are_found() {
     assert!(audit.details("row_surplus").contains("catalog_genres"));
 
     // A row of a movie that the log does not know.
-    world.tamper("UPDATE aside SET movie_id = REVERSE(movie_id), slug = 'aside'").await;
-    let reversed: String = sqlx::query_scalar("SELECT CONVERT(movie_id USING utf8mb4) FROM aside")
-        .fetch_one(&world.bed.pool)
-        .await
-        .unwrap();
-    let reversed = reversed.parse::<marquee_domain::MovieId>();
-    if reversed.is_err() {
-        // Dashes are elsewhere in a reversed id.
-        let sql = format!("UPDATE aside SET movie_id = '{}'", clock::new_uuid());
-        world.tamper(&sql).await;
-    }
+    let stranger = clock::new_uuid();
+    world.tamper(&format!("UPDATE aside SET movie_id = '{stranger}', slug = 'aside'")).await;
     let audit = planted(
         &world,
         "INSERT INTO catalog_movies SELECT * FROM aside",
@@ -96,25 +94,22 @@ async fn rows_too_few_too_many_and_too_old_are_found() {
     .await;
     assert_eq!(audit.found(), [("row_surplus", vec![(18, 18)])], "{}", audit.report);
 
-    for (plant, restore, kind) in [
-        ("DELETE FROM movie_history WHERE position = 20", "", "history_missing"),
-        ("UPDATE movie_history SET actor = 'nobody' WHERE position = 21", "", "history_differs"),
+    world.tamper("CREATE TABLE was AS SELECT * FROM movie_history").await;
+    for (plant, kind, position) in [
+        ("DELETE FROM movie_history WHERE position = 20", "history_missing", 20),
+        ("UPDATE movie_history SET actor = 'x' WHERE position = 21", "history_differs", 21),
         (
             "INSERT INTO movie_history SELECT movie_id, 77, position + 7000, event_type, command,
                  actor, request_id, recorded_at, payload FROM movie_history WHERE position = 22",
-            "DELETE FROM movie_history WHERE version = 77",
             "history_surplus",
+            7022,
         ),
     ] {
-        let position = if kind == "history_surplus" { 7022 } else { 20 };
-        world.tamper("CREATE TABLE was AS SELECT * FROM movie_history").await;
         world.tamper(plant).await;
         let audit = world.audit(&[]).await;
-        let position = if kind == "history_differs" { 21 } else { position };
-        assert_eq!(audit.found(), [(kind, vec![(position, position)])], "{restore}");
+        assert_eq!(audit.found(), [(kind, vec![(position, position)])], "{}", audit.report);
         world.tamper("DELETE FROM movie_history").await;
         world.tamper("INSERT INTO movie_history SELECT * FROM was").await;
-        sqlx::query("DROP TABLE was").execute(&world.bed.pool).await.unwrap();
     }
 
     // An event that the checkpoint has passed and the row has not.
@@ -187,4 +182,43 @@ async fn documents_that_are_not_the_rows_are_found() {
     assert_eq!(found[2].0, "document_out_of_order");
     assert!(audit.details("document_surplus").contains(&stranger));
     assert!(audit.details("document_out_of_order").contains("version 8 after version 9"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_are_not_there_are_found_and_published_anew() {
+    let world = World::settled().await;
+    let catalog = &world.bed.topics.catalog;
+    let published = topic::read_aside(&world.bed, catalog);
+    let removed = world.log.movies()[8].to_string();
+    let settings = &world.bed.settings;
+    let admin: AdminClient<DefaultClientContext> = settings.kafka.client_config().create().unwrap();
+    for deleted in admin.delete_topics(&[catalog], &AdminOptions::new()).await.unwrap() {
+        deleted.expect("it is deleted");
+    }
+    let creation = settings.topics.creation();
+    wait_until("the topic is made again", || async {
+        let made = kafka::ensure_topics(&settings.kafka, &world.bed.topics, &creation).await;
+        made.is_ok_and(|found| found.iter().any(|one| one.topic == *catalog && one.created))
+    })
+    .await;
+    let audit = world.audit(&["--repair", "--yes"]).await;
+    let found = audit.found();
+    assert_eq!(found.len(), 1, "{}", audit.report);
+    assert_eq!(found[0].0, "document_missing");
+    let mut missing: Vec<u64> = found[0].1.iter().flat_map(|(from, to)| *from..=*to).collect();
+    missing.sort_unstable();
+    let mut expected: Vec<u64> = topic::view(&published)
+        .values()
+        .map(|document| document["position"].as_u64().unwrap())
+        .collect();
+    expected.sort_unstable();
+    // A tombstone that is gone says what it said.
+    assert_eq!(missing, expected);
+    assert!(!audit.report.to_string().contains(&removed));
+
+    let running = world.start();
+    topic::wait_for_view(&world.bed, catalog, &topic::expected(&world.log)).await;
+    world.wait_until_published().await;
+    running.stop().await;
+    world.audit(&[]).await.assert_clean();
 }

@@ -1,6 +1,6 @@
 //! Publishers that are killed, fenced, doubled, or without Kafka.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use marquee_infra::kafka::{CursorStore, Mark, TransactionalProducer};
 use projector::catalog_topic::Role;
@@ -133,7 +133,8 @@ async fn a_publisher_that_was_fenced_finds_its_place_again() {
     running.stop().await;
     let published = read_aside(&bed, &bed.topics.catalog);
     assert_never_older(&published);
-    assert_eq!(published.len(), 2, "nothing was published twice");
+    let ids: BTreeSet<&str> = published.iter().map(|one| one.about.id.as_str()).collect();
+    assert_eq!(ids.len(), published.len(), "nothing was published twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]
