@@ -80,22 +80,19 @@ impl From<Choice> for Selection {
 
 impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        // Needs less than a service does: a manifest is checked without any server.
-        if let Some(Command::Replay(args)) = self.command {
-            return replay::command(args).await;
-        }
-        let settings = Settings::load()?;
         match self.command.unwrap_or(Command::Run) {
             Command::Run => {
+                let settings = Settings::load()?;
                 let telemetry = telemetry::init(&settings.log)?;
                 let application = Application::build(settings, Some(telemetry.metrics))?;
                 application.run_until_stopped().await?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Migrate => migrate(&settings).await,
-            Command::Audit(args) => Ok(audit::command(&settings, &args).await),
-            Command::Status { json } => show_status(&settings, json).await,
-            Command::Parked(command) => work_on_parked(&settings, command).await,
+            Command::Migrate => migrate(&Settings::load()?).await,
+            Command::Audit(args) => Ok(audit::command(&Settings::load()?, &args).await),
+            Command::Status { json } => show_status(&Settings::load()?, json).await,
+            Command::Parked(command) => work_on_parked(&Settings::load()?, command).await,
+            // Loads what it needs, which is less: a manifest is checked without any server.
             Command::Replay(args) => replay::command(args).await,
         }
     }

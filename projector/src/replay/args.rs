@@ -51,7 +51,7 @@ pub struct ReplayArgs {
     /// Go on where the same replay was interrupted; begins if there was none
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
-    /// Replace the file, and whatever an interrupted replay to it left
+    /// Replace the file, once the new one is whole, and what an interrupted replay left beside it
     #[arg(long)]
     overwrite: bool,
     /// Check a file against its manifest (PATH.manifest.json), and do nothing else

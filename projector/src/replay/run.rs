@@ -67,8 +67,11 @@ impl Replay {
         match result {
             Ok(()) => self.sink.finish(self.cursor).await,
             Err(error) => {
-                // Why it failed is what is to be told, whatever else fails now.
-                if let Err(pause) = self.sink.pause().await {
+                // Why it failed is what is to be told, whatever else fails now. After an error of
+                // Kafka's nobody knows what became of the batch: the next replay finds out.
+                if !matches!(error, ReplayError::Kafka(_) | ReplayError::Fenced(_))
+                    && let Err(pause) = self.sink.pause().await
+                {
                     tracing::debug!(%pause, "the last pages will be written again");
                 }
                 Err(error)

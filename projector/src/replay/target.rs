@@ -79,11 +79,11 @@ impl Target {
         beside(&self.path, ".manifest.json")
     }
 
-    /// Looks at what is there, and clears it away if it is to be overwritten.
+    /// Looks at what is there. What is to be overwritten stays until the new file is whole.
     pub fn find(&self, request: &Request, existing: Existing) -> Result<Found, ReplayError> {
         match existing {
             Existing::Keep => self.refuse_anything(),
-            Existing::Overwrite => self.remove_everything(),
+            Existing::Overwrite => Ok(Found::Nothing),
             Existing::Resume => self.find_resumable(request),
         }
     }
@@ -102,14 +102,6 @@ impl Target {
                 self.part().display()
             )));
         }
-        Ok(Found::Nothing)
-    }
-
-    fn remove_everything(&self) -> Result<Found, ReplayError> {
-        for path in [self.manifest(), self.path.clone(), self.state()] {
-            remove(&path)?;
-        }
-        // The part itself stays: another replay may hold it. Who begins empties it.
         Ok(Found::Nothing)
     }
 

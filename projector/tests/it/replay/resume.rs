@@ -142,6 +142,12 @@ async fn a_finished_file_is_neither_written_again_nor_overwritten_unasked() {
     assert_eq!(stand.read("events.ndjson"), file);
     assert_eq!(stand.read("events.ndjson.manifest.json"), manifest);
 
+    // What is to be overwritten stays until there is something better.
+    stand.fails("--out events.ndjson --from 19 --overwrite", 2, "is not in the log").await;
+    stand.fails("--out events.ndjson --schema 1 --overwrite", 1, "is newer than version 1").await;
+    assert_eq!(stand.read("events.ndjson"), file);
+    stand.replay("--verify events.ndjson.manifest.json").await;
+
     stand.replay("--out events.ndjson --to 3 --overwrite").await;
     assert_eq!(stand.json("events.ndjson.manifest.json")["events"], 3);
     stand.replay("--verify events.ndjson.manifest.json").await;
