@@ -87,11 +87,6 @@ impl Database {
             .collect()
     }
 
-    /// The highest position of any row of the catalog.
-    pub async fn projected(&self) -> u64 {
-        self.number("SELECT COALESCE(MAX(position), 0) FROM catalog_movies").await
-    }
-
     /// The one number that `query` asks for.
     pub async fn number(&self, query: &str) -> u64 {
         let query = format!("SELECT CAST(({query}) AS UNSIGNED)");

@@ -3,7 +3,7 @@
 use marquee_tests::{
     Marquee, Setup,
     checker::{Evidence, Violation, deduplicated, violations},
-    evidence::topic_until,
+    evidence::{catalog_until, topic_until},
     load::{Load, Pace},
     until,
 };
@@ -41,17 +41,14 @@ async fn without_transactions_nothing_is_lost_and_doubles_are_told_by_their_posi
     marquee.command_api.start_ready().await;
     let last = marquee.admin().create_hidden("Last").await;
     assert_eq!(last.version, 1);
-    until("the catalog comes to the end", async || {
-        (marquee.database.projected().await > head).then_some(())
-    })
-    .await;
-
+    let log = marquee.database.log().await;
+    let movies = catalog_until(&marquee, &log).await;
     let seen = topic_until(&marquee.topics.movies, head + 1).await;
     let mut evidence = Evidence {
         acknowledged: told.into_iter().map(|told| told.acknowledged).collect(),
-        log: marquee.database.log().await,
+        log,
         topic: seen,
-        movies: marquee.database.movies().await,
+        movies,
     };
     let doubles = violations(&evidence);
     for position in head - AGAIN + 1..=head {
