@@ -19,15 +19,12 @@ use super::{
 };
 use crate::settings::Settings;
 
-/// One reads ahead, one is to spare.
-const CONNECTIONS: u32 = 2;
-
 pub async fn run(args: &ReplayArgs, settings: &Settings) -> Result<Summary, ReplayError> {
     let destination = args.destination()?;
     let request = args.request();
     let stop = on_signal()?;
     let patience = Duration::from_secs(args.patience.into());
-    let pool = mysql::connect_lazy(&settings.mysql.url, CONNECTIONS)
+    let pool = mysql::connect_lazy(&settings.mysql.url, source::CONCURRENT)
         .map_err(|error| ReplayError::Refused(format!("DATABASE_URL: {error}")))?;
     let log = EventReader::new(pool);
     let begin = async || {

@@ -1,11 +1,12 @@
-//! The log, page by page: one is read while another is written, and no more are in memory.
+//! The log, page by page: the next ones are read while one is written, and no more are in memory.
 //!
 //! Where a page ends is decided by where it begins and by the log, which never changes. So what a sink
 //! does at the end of a page (a member of a gzip file) it does at the same places when it is resumed.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use marquee_infra::event_log::{EventLogError, EventReader, RecordedEvent};
+use futures::{StreamExt, stream};
+use marquee_infra::event_log::{EventFilter, EventLogError, EventReader, RecordedEvent};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout},
@@ -22,8 +23,11 @@ use super::{
 
 /// Events of a page, at most.
 const PAGE: u32 = 1_000;
-/// Pages that are ready.
-const READ_AHEAD: usize = 2;
+/// Pages that are read at once, where that is possible: MySQL works on one while another is decoded.
+/// Each takes a connection.
+pub const CONCURRENT: u32 = 2;
+/// Pages that are ready, beside those.
+const READ_AHEAD: usize = 1;
 /// After this, MySQL counts as away, whatever the connection says.
 const LONGEST_ANSWER: Duration = Duration::from_secs(30);
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -47,25 +51,20 @@ pub fn pages(
     progress: Progress,
 ) -> Pages {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
-    let reader = Reader {
+    let reader = Arc::new(Reader {
         log,
         filter: Filter::new(request),
         schema: request.schema,
         range: cursor.range,
         patience,
         progress,
-    };
-    let mut after = cursor.position;
+    });
+    let after = cursor.position;
     tokio::spawn(async move {
-        while after < reader.range.last {
-            let page = reader.page(after).await;
-            let failed = page.is_err();
-            if let Ok(page) = &page {
-                after = page.last;
-            }
-            if sender.send(page).await.is_err() || failed {
-                return;
-            }
+        if reader.filter.in_log == EventFilter::default() {
+            reader.send_all(after, &sender).await;
+        } else {
+            reader.send_wanted(after, &sender).await;
         }
     });
     receiver
@@ -80,7 +79,40 @@ struct Reader {
     progress: Progress,
 }
 
+type Sender = mpsc::Sender<Result<Page, ReplayError>>;
+
 impl Reader {
+    /// Without a filter, where each page ends is known before it is read.
+    async fn send_all(self: Arc<Self>, after: u64, sender: &Sender) {
+        let starts = (after..self.range.last).step_by(PAGE as usize);
+        let mut reads = stream::iter(starts)
+            .map(|after| {
+                let reader = Arc::clone(&self);
+                tokio::spawn(async move { reader.page(after).await })
+            })
+            .buffered(CONCURRENT as usize);
+        // A read that does not end with a page or an error has panicked, and said so.
+        while let Some(Ok(page)) = reads.next().await {
+            let failed = page.is_err();
+            if sender.send(page).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    /// With one, it is known when the page is read.
+    async fn send_wanted(&self, mut after: u64, sender: &Sender) {
+        while after < self.range.last {
+            let page = self.page(after).await;
+            let next = page.as_ref().map(|page| page.last).ok();
+            if sender.send(page).await.is_err() {
+                return;
+            }
+            let Some(next) = next else { return };
+            after = next;
+        }
+    }
+
     async fn page(&self, after: u64) -> Result<Page, ReplayError> {
         let (filter, up_to) = (&self.filter.in_log, Some(self.range.last));
         let page = patiently(
