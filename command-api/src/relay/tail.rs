@@ -3,9 +3,7 @@
 
 use std::{future::pending, sync::Arc};
 
-use marquee_infra::event_log::{
-    EventLog, EventLogError, EventReader, RecentEvents, RecordedEvent,
-};
+use marquee_infra::event_log::{EventLog, EventLogError, EventReader, RecentEvents, RecordedEvent};
 use tokio::sync::watch;
 
 #[derive(Debug)]
