@@ -10,6 +10,9 @@ use sqlx::MySqlPool;
 
 use super::support::{TestDatabase, appended, create, retitle};
 
+/// Whether an event is one that a filter wants, told the plain way.
+type Wants = fn(&RecordedEvent, &[MovieId]) -> bool;
+
 const CREATED: &str = "marquee.movie.MovieCreated";
 const RETITLED: &str = "marquee.movie.MovieRetitled.v1";
 
@@ -69,7 +72,7 @@ async fn every_page_size_and_every_beginning_read_what_a_filter_wants() {
     let everything = reader.read_after(0, 100).await.unwrap();
     assert_eq!(positions(&everything), (1..=12).collect::<Vec<_>>());
     let both = EventFilter { types: vec![CREATED.to_owned()], movies: ids[1..3].to_vec() };
-    let filters: [(EventFilter, fn(&RecordedEvent, &[MovieId]) -> bool); 6] = [
+    let filters: [(EventFilter, Wants); 6] = [
         (EventFilter::default(), |_, _| true),
         (types(&[CREATED]), |event, _| event.event_type.starts_with(CREATED)),
         (types(&[RETITLED]), |event, _| event.event_type == RETITLED),
