@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::MySqlPool;
 
+use super::session::in_time;
+
 /// The one row that processes compete for.
 #[derive(Debug, Clone)]
 pub struct RelayLease {
@@ -34,8 +36,13 @@ impl RelayLease {
         self.term
     }
 
-    /// Takes the lease if nobody holds it.
+    /// Takes the lease if nobody holds it. A MySQL that does not answer is given a term's time: if it
+    /// has granted the lease all the same, that expires.
     pub async fn acquire(&self) -> Result<Option<Held>, sqlx::Error> {
+        in_time(self.term, self.try_acquire()).await
+    }
+
+    async fn try_acquire(&self) -> Result<Option<Held>, sqlx::Error> {
         let until = Instant::now() + self.term;
         let mut transaction = self.pool.begin().await?;
         let taken = sqlx::query(
@@ -77,16 +84,14 @@ impl RelayLease {
 
     /// Gives it up, so that another process can take it at once. False: it was no longer held.
     pub async fn release(&self, held: Held) -> Result<bool, sqlx::Error> {
-        let released = sqlx::query(
+        let release = sqlx::query(
             "UPDATE relay_lease SET holder = '', expires_at = '2000-01-01 00:00:00'
              WHERE id = 1 AND holder = ? AND epoch = ?",
         )
         .bind(&self.holder)
         .bind(held.epoch)
-        .execute(&self.pool)
-        .await?
-        .rows_affected();
-        Ok(released == 1)
+        .execute(&self.pool);
+        Ok(in_time(self.term, release).await?.rows_affected() == 1)
     }
 
     /// The cursor of at-least-once mode.
