@@ -16,6 +16,7 @@ use marquee_infra::{
     },
     kafka::{PARTITIONER, QuietContext},
 };
+use metrics::histogram;
 use rdkafka::{
     ClientConfig,
     config::FromClientConfigAndContext,
@@ -125,9 +126,9 @@ impl LogProducer {
         let Some(last) = events.last() else { return Ok(()) };
         match &self.delivery {
             DeliveryState::Transactional { group } => {
-                self.begin(group, last.position).await?;
-                self.send(events).await?;
-                in_calls("commit a batch", &self.producer, commit).await
+                timed("cursor", self.begin(group, last.position)).await?;
+                timed("events", self.send(events)).await?;
+                timed("commit", in_calls("commit a batch", &self.producer, commit)).await
             }
             DeliveryState::AtLeastOnce { lease, held } => {
                 self.send(events).await?;
@@ -169,6 +170,14 @@ impl LogProducer {
         }
         Ok(())
     }
+}
+
+/// Where a transaction's time goes.
+async fn timed<T>(step: &'static str, work: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let result = work.await;
+    histogram!("marquee_relay_step_seconds", "step" => step).record(started.elapsed());
+    result
 }
 
 /// Closing a producer blocks for up to a second: not on a thread that others need.

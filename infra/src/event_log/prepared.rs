@@ -1,7 +1,7 @@
 //! A command's events, made ready for writing in the caller's task, so that the appender, of which
 //! there is one, only decides and writes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
@@ -90,15 +90,20 @@ impl Prepared {
     ) -> impl Iterator<Item = RecordedEvent> {
         let Self { movie_id, expected_version, recorded_at, metadata_map, rows, .. } = self;
         let numbers = (first_position..).zip(*expected_version + 1..);
-        numbers.zip(rows.drain(..)).map(|((position, sequence), row)| RecordedEvent {
-            position,
-            movie_id: *movie_id,
-            sequence,
-            event_type: row.event_type,
-            event_version: row.event_version,
-            payload: row.payload,
-            metadata: metadata_map.clone(),
-            recorded_at: *recorded_at,
+        let last = rows.len().saturating_sub(1);
+        numbers.zip(rows.drain(..)).enumerate().map(move |(index, ((position, sequence), row))| {
+            let metadata =
+                if index == last { mem::take(metadata_map) } else { metadata_map.clone() };
+            RecordedEvent {
+                position,
+                movie_id: *movie_id,
+                sequence,
+                event_type: row.event_type,
+                event_version: row.event_version,
+                payload: row.payload,
+                metadata,
+                recorded_at: *recorded_at,
+            }
         })
     }
 
