@@ -13,6 +13,7 @@ pub mod consumer;
 pub mod failure;
 pub mod parked;
 pub mod progress;
+mod progress_bar;
 pub mod projection;
 pub mod replay;
 pub mod settings;

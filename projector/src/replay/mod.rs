@@ -16,7 +16,6 @@ mod ndjson;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod part_file;
-mod progress;
 mod range;
 mod request;
 mod run;

@@ -10,14 +10,13 @@ use super::{
     args::ReplayArgs,
     cursor::Cursor,
     error::ReplayError,
-    progress::Progress,
     range::Range,
     request::Request,
     sink::{Opened, Sink, Summary},
     source::{self, Page},
     throttle::Throttle,
 };
-use crate::settings::Settings;
+use crate::{progress_bar::Progress, settings::Settings};
 
 pub async fn run(args: &ReplayArgs, settings: &Settings) -> Result<Summary, ReplayError> {
     let destination = args.destination()?;
@@ -58,7 +57,9 @@ struct Replay {
 
 impl Replay {
     async fn run(mut self, log: EventReader, request: &Request) -> Result<Summary, ReplayError> {
-        let mut progress = Progress::new(&self.cursor.range, self.cursor.position);
+        let Cursor { range, position, .. } = &self.cursor;
+        let mut progress =
+            Progress::new("positions", range.positions(), position + 1 - range.first);
         let result = self.write_pages(log, request, &mut progress).await;
         progress.clear();
         match result {

@@ -16,10 +16,10 @@ use super::{
     cursor::Cursor,
     error::ReplayError,
     filter::Filter,
-    progress::Progress,
     range::Range,
     request::{Request, Schema},
 };
+use crate::progress_bar::Progress;
 
 /// Events of a page, at most.
 const PAGE: u32 = 1_000;

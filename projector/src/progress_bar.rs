@@ -1,4 +1,5 @@
-//! How far it is, on stderr: a bar with the time that is left for people, lines now and then for logs.
+//! How far a long command is, on stderr: a bar with the time that is left for people, lines now and
+//! then for logs.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -7,15 +8,15 @@ use std::{
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::range::Range;
-
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
-const BAR: &str = "{elapsed_precise} [{wide_bar}] {pos}/{len} positions, {per_sec}, {eta} to go";
+const BAR: &str = "{elapsed_precise} [{wide_bar}] {pos}/{len} {msg}, {per_sec}, {eta} to go";
 
 /// Cheap to clone; all clones are one bar.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: ProgressBar,
+    /// What is counted.
+    unit: &'static str,
     lines: Option<Lines>,
 }
 
@@ -28,17 +29,17 @@ struct Lines {
 }
 
 impl Progress {
-    /// `position` is the last that an interrupted replay had written.
-    pub fn new(range: &Range, position: u64) -> Self {
-        let done = position + 1 - range.first;
+    /// `done` of `total` were done before, by a run that was interrupted.
+    pub fn new(unit: &'static str, total: u64, done: u64) -> Self {
         let terminal = stderr().is_terminal();
         let target = if terminal {
             ProgressDrawTarget::stderr_with_hz(5)
         } else {
             ProgressDrawTarget::hidden()
         };
-        let bar = ProgressBar::with_draw_target(Some(range.positions()), target)
+        let bar = ProgressBar::with_draw_target(Some(total), target)
             .with_position(done)
+            .with_message(unit)
             .with_style(ProgressStyle::with_template(BAR).unwrap_or_else(|_| {
                 // The template is a constant; a bar of another look would do as well.
                 ProgressStyle::default_bar()
@@ -46,10 +47,15 @@ impl Progress {
         bar.reset_eta();
         let now = Instant::now();
         let lines = (!terminal).then_some(Lines { started: now, last: now, begun_at: done });
-        Self { bar, lines }
+        Self { bar, unit, lines }
     }
 
-    /// So many positions of the range are written.
+    /// There is more to do than was known.
+    pub fn extend(&self, total: u64) {
+        self.bar.set_length(total);
+    }
+
+    /// So many are done.
     pub fn reached(&mut self, done: u64) {
         self.bar.set_position(done);
         let Some(lines) = &mut self.lines else { return };
@@ -59,8 +65,9 @@ impl Progress {
         lines.last = Instant::now();
         let total = self.bar.length().unwrap_or(done);
         let per_second = (done - lines.begun_at) / lines.started.elapsed().as_secs().max(1);
-        let left = Duration::from_secs((total - done).checked_div(per_second).unwrap_or(0));
-        eprintln!("{done} of {total} positions, {per_second}/s, {} to go", HumanDuration(left));
+        let left = total.saturating_sub(done).checked_div(per_second).unwrap_or(0);
+        let left = HumanDuration(Duration::from_secs(left));
+        eprintln!("{done} of {total} {}, {per_second}/s, {left} to go", self.unit);
     }
 
     /// A line for people, beside the bar.
