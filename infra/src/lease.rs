@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::MySqlPool;
+use tokio::time::{sleep, timeout_at};
 
 /// A row of `leases` that processes compete for.
 #[derive(Debug, Clone)]
@@ -83,6 +84,28 @@ impl Lease {
         .await?
         .rows_affected();
         Ok((renewed == 1).then_some(Held { until, ..held }))
+    }
+
+    /// Renews it at a third of its term. Returns when it is lost.
+    pub async fn keep(&self, mut held: Held) {
+        let mut wait = self.term / 3;
+        loop {
+            sleep(wait).await;
+            match timeout_at(held.until.into(), self.renew(held)).await {
+                Ok(Ok(Some(renewed))) => {
+                    held = renewed;
+                    wait = self.term / 3;
+                }
+                Ok(Err(error)) if Instant::now() < held.until => {
+                    tracing::debug!(task = self.task, %error, "a lease could not be renewed yet");
+                    wait = self.term / 20;
+                }
+                Ok(Ok(None) | Err(_)) | Err(_) => {
+                    tracing::warn!(task = self.task, epoch = held.epoch, "a lease is lost");
+                    return;
+                }
+            }
+        }
     }
 
     /// Gives it up, so that another process can take it at once. False: it was no longer held.

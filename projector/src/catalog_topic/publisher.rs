@@ -14,7 +14,7 @@ use marquee_infra::{
 };
 use sqlx::MySqlPool;
 use thiserror::Error;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -100,7 +100,7 @@ impl Publisher {
         let lease = self.lease.clone();
         let stop = self.stop.clone();
         tokio::select! {
-            () = keep(&lease, held) => {}
+            () = lease.keep(held) => {}
             () = self.publish_until_stopped() => {}
             () = async { stop.cancelled().await; sleep(GRACE).await } => {}
         }
@@ -293,28 +293,6 @@ impl Publisher {
         tokio::select! {
             () = sleep(wait) => {}
             () = self.stop.cancelled() => {}
-        }
-    }
-}
-
-/// Renews the lease at a third of its term. Returns when it is lost.
-async fn keep(lease: &Lease, mut held: Held) {
-    let mut wait = lease.term() / 3;
-    loop {
-        sleep(wait).await;
-        match timeout_at(held.until.into(), lease.renew(held)).await {
-            Ok(Ok(Some(renewed))) => {
-                held = renewed;
-                wait = lease.term() / 3;
-            }
-            Ok(Err(error)) if Instant::now() < held.until => {
-                tracing::debug!(%error, "the lease could not be renewed yet");
-                wait = lease.term() / 20;
-            }
-            Ok(Ok(None) | Err(_)) | Err(_) => {
-                tracing::warn!(epoch = held.epoch, "the catalog topic's lease is lost");
-                return;
-            }
         }
     }
 }
