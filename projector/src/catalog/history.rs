@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use marquee_domain::MovieId;
 use sqlx::{MySqlConnection, QueryBuilder};
 
+use super::tables::TableSet;
 use crate::{failure::Failure, sql};
 
 const MAX_ROWS: usize = 128;
@@ -22,12 +23,17 @@ pub struct Entry {
 }
 
 /// Adds the entries. One that is there already stays as it is: an event never changes.
-pub async fn write(tx: &mut MySqlConnection, entries: &[(MovieId, &Entry)]) -> Result<(), Failure> {
+pub async fn write(
+    tx: &mut MySqlConnection,
+    set: TableSet,
+    entries: &[(MovieId, &Entry)],
+) -> Result<(), Failure> {
+    let table = set.name("movie_history");
     for run in sql::runs(entries, MAX_ROWS) {
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO movie_history (movie_id, version, position, event_type, command, actor,
-                 request_id, recorded_at, payload) ",
-        );
+        let mut insert = QueryBuilder::new(format!(
+            "INSERT INTO {table} (movie_id, version, position, event_type, command, actor,
+                 request_id, recorded_at, payload) "
+        ));
         insert.push_values(run, |mut row, (movie_id, entry)| {
             row.push_bind(movie_id.to_string())
                 .push_bind(entry.version)

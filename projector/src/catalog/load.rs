@@ -6,7 +6,7 @@ use marquee_domain::{Movie, MovieId};
 use serde_json::value::RawValue;
 use sqlx::{MySqlConnection, QueryBuilder, Row, mysql::MySqlRow, types::Json};
 
-use super::fold::Fold;
+use super::{fold::Fold, tables::TableSet};
 use crate::{failure::Failure, sql};
 
 const MAX_IDS: usize = 1024;
@@ -21,12 +21,17 @@ pub enum Stored {
     },
 }
 
-pub async fn movies(tx: &mut MySqlConnection, ids: &[String]) -> Result<Vec<Stored>, Failure> {
+pub async fn movies(
+    tx: &mut MySqlConnection,
+    set: TableSet,
+    ids: &[String],
+) -> Result<Vec<Stored>, Failure> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(MAX_IDS) {
-        let mut select = QueryBuilder::new(
-            "SELECT movie_id, version, position, state FROM catalog_movies WHERE movie_id IN ",
-        );
+        let table = set.name("catalog_movies");
+        let mut select = QueryBuilder::new(format!(
+            "SELECT movie_id, version, position, state FROM {table} WHERE movie_id IN "
+        ));
         sql::push_list(&mut select, ids);
         for row in select.build().fetch_all(&mut *tx).await? {
             found.push(stored(&row)?);

@@ -10,6 +10,7 @@ mod fold;
 mod history;
 mod load;
 mod log;
+mod tables;
 mod write;
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,11 +20,17 @@ use marquee_infra::event_log::EventReader;
 use rdkafka::{Message, message::OwnedMessage};
 use sqlx::MySqlConnection;
 
-pub use self::log::RefillError;
-use self::{decode::Decoded, fold::Next, load::Stored};
+use self::decode::Decoded;
 pub(crate) use self::{
-    facts::StreamFactsColumn, fold::Fold, history::Entry, log::decode as decode_recorded,
+    facts::StreamFactsColumn,
+    fold::{Fold, Next},
+    history::{Entry, write as write_history},
+    load::{Stored, movies as load_movies, parked as parked_movies},
+    log::{decode as decode_recorded, refill},
+    tables::TABLES,
+    write::write as write_movies,
 };
+pub use self::{log::RefillError, tables::TableSet};
 use crate::{
     failure::Failure,
     projection::{Applied, Parked, Projection},
@@ -63,9 +70,10 @@ impl Catalog {
         log::refill(&self.log, &mut fold, version).await?;
         write::delete(tx, movie_id).await.map_err(RefillError::Log)?;
         if fold.changed() {
-            write::write(tx, partition, &[&fold]).await.map_err(RefillError::Log)?;
+            let set = TableSet::Live;
+            write::write(tx, set, &[(&fold, partition)]).await.map_err(RefillError::Log)?;
             let history: Vec<_> = fold.history.iter().map(|entry| (movie_id, entry)).collect();
-            history::write(tx, &history).await.map_err(RefillError::Log)?;
+            history::write(tx, set, &history).await.map_err(RefillError::Log)?;
         }
         Ok(())
     }
@@ -86,14 +94,19 @@ impl Projection for Catalog {
         for (index, record) in records.iter().enumerate() {
             batch.take(&self.log, index, record).await?;
         }
-        let changed: Vec<&Fold> = batch.folds.values().filter(|fold| fold.changed()).collect();
-        write::write(tx, partition, &changed).await?;
+        let changed: Vec<(&Fold, i32)> = batch
+            .folds
+            .values()
+            .filter(|fold| fold.changed())
+            .map(|fold| (fold, partition))
+            .collect();
+        write::write(tx, TableSet::Live, &changed).await?;
         let history: Vec<_> = changed
             .iter()
-            .flat_map(|fold| fold.history.iter().map(|entry| (fold.movie_id, entry)))
+            .flat_map(|(fold, _)| fold.history.iter().map(|entry| (fold.movie_id, entry)))
             .collect();
-        history::write(tx, &history).await?;
-        let lowest_written = changed.iter().map(|fold| fold.position).min();
+        history::write(tx, TableSet::Live, &history).await?;
+        let lowest_written = changed.iter().map(|(fold, _)| fold.position).min();
         Ok(Applied { lowest_written, ..batch.applied })
     }
 
@@ -127,7 +140,7 @@ impl Batch {
         for movie_id in load::parked(tx, Catalog::NAME, &ids).await? {
             batch.block(movie_id, "an earlier event of the movie is parked");
         }
-        for stored in load::movies(tx, &ids).await? {
+        for stored in load::movies(tx, TableSet::Live, &ids).await? {
             let fold = match stored {
                 Stored::Row(fold) => fold,
                 Stored::Unreadable { movie_id, version } => {

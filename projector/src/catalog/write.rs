@@ -3,15 +3,15 @@
 use marquee_domain::{Movie, MovieId, movie::ListedMovie, values::QualityTag};
 use sqlx::{MySqlConnection, QueryBuilder, types::Json};
 
-use super::{facts::StreamFactsColumn, fold::Fold};
+use super::{facts::StreamFactsColumn, fold::Fold, tables::TableSet};
 use crate::{failure::Failure, sql};
 
 /// Few, because a movie with two hundred captions is large.
 const MAX_MOVIES: usize = 32;
 const MAX_CHILDREN: usize = 128;
 
-const INSERT_MOVIES: &str = "INSERT INTO catalog_movies (movie_id, title, slug, synopsis, genres, \
-     duration_minutes, availability_start, availability_end, visibility, poster_url, created_at, \
+const MOVIE_COLUMNS: &str = " (movie_id, title, slug, synopsis, genres, duration_minutes, \
+     availability_start, availability_end, visibility, poster_url, created_at, \
      created_by, updated_at, updated_by, removed, version, position, kafka_partition, state) ";
 
 /// The columns that events change; the others are fixed when a movie is created.
@@ -24,21 +24,22 @@ const UPDATE_MOVIES: &str = " ON DUPLICATE KEY UPDATE title = VALUES(title), \
      position = VALUES(position), kafka_partition = VALUES(kafka_partition), \
      state = VALUES(state)";
 
+/// Each with the Kafka partition that its events come by.
 pub async fn write(
     tx: &mut MySqlConnection,
-    partition: i32,
-    folds: &[&Fold],
+    set: TableSet,
+    folds: &[(&Fold, i32)],
 ) -> Result<(), Failure> {
     let rows: Vec<MovieRow<'_>> =
-        folds.iter().filter_map(|fold| MovieRow::of(fold, partition)).collect();
+        folds.iter().filter_map(|(fold, partition)| MovieRow::of(fold, *partition)).collect();
     // New movies are inserted without an "on duplicate key": it would overwrite another movie's row
     // if the log ever gave its slug away twice.
     let (known, new): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.fold.has_row);
-    write_movies(tx, &new, "").await?;
-    write_movies(tx, &known, UPDATE_MOVIES).await?;
-    write_genres(tx, &rows).await?;
-    write_sources(tx, &rows).await?;
-    write_captions(tx, &rows).await
+    write_movies(tx, set, &new, "").await?;
+    write_movies(tx, set, &known, UPDATE_MOVIES).await?;
+    write_genres(tx, set, &rows).await?;
+    write_sources(tx, set, &rows).await?;
+    write_captions(tx, set, &rows).await
 }
 
 /// Deletes all rows of a movie.
@@ -98,11 +99,13 @@ struct Children<'a, T> {
 
 async fn write_movies(
     tx: &mut MySqlConnection,
+    set: TableSet,
     rows: &[&MovieRow<'_>],
     on_duplicate: &str,
 ) -> Result<(), Failure> {
     for run in sql::runs(rows, MAX_MOVIES) {
-        let mut insert = QueryBuilder::new(INSERT_MOVIES);
+        let table = set.name("catalog_movies");
+        let mut insert = QueryBuilder::new(format!("INSERT INTO {table}{MOVIE_COLUMNS}"));
         insert.push_values(run, |mut values, row| {
             let MovieRow { fold, shown, partition } = *row;
             values
@@ -132,12 +135,17 @@ async fn write_movies(
     Ok(())
 }
 
-async fn write_genres(tx: &mut MySqlConnection, rows: &[MovieRow<'_>]) -> Result<(), Failure> {
+async fn write_genres(
+    tx: &mut MySqlConnection,
+    set: TableSet,
+    rows: &[MovieRow<'_>],
+) -> Result<(), Failure> {
     let changed = Changed::of(rows.iter().map(|row| row.children(|movie| movie.genres.as_slice())));
-    changed.delete_from(tx, "catalog_genres").await?;
+    let table = set.name("catalog_genres");
+    changed.delete_from(tx, &table).await?;
     for run in sql::runs(&changed.rows, MAX_CHILDREN) {
         let mut insert =
-            QueryBuilder::new("INSERT INTO catalog_genres (movie_id, ordinal, genre) ");
+            QueryBuilder::new(format!("INSERT INTO {table} (movie_id, ordinal, genre) "));
         insert.push_values(run, |mut values, (movie_id, ordinal, genre)| {
             values.push_bind(movie_id.to_string()).push_bind(ordinal).push_bind(genre.as_str());
         });
@@ -146,15 +154,20 @@ async fn write_genres(tx: &mut MySqlConnection, rows: &[MovieRow<'_>]) -> Result
     Ok(())
 }
 
-async fn write_sources(tx: &mut MySqlConnection, rows: &[MovieRow<'_>]) -> Result<(), Failure> {
+async fn write_sources(
+    tx: &mut MySqlConnection,
+    set: TableSet,
+    rows: &[MovieRow<'_>],
+) -> Result<(), Failure> {
     let changed = Changed::of(rows.iter().map(|row| row.children(|movie| &movie.stream_sources)));
-    changed.delete_from(tx, "catalog_stream_sources").await?;
+    let table = set.name("catalog_stream_sources");
+    changed.delete_from(tx, &table).await?;
     for run in sql::runs(&changed.rows, MAX_CHILDREN) {
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO catalog_stream_sources (movie_id, ordinal, stream_source_id, stream_url,
+        let mut insert = QueryBuilder::new(format!(
+            "INSERT INTO {table} (movie_id, ordinal, stream_source_id, stream_url,
                  quality_tag, drm_required, is_primary, last_validated_at, validation_status,
-                 facts) ",
-        );
+                 facts) "
+        ));
         insert.push_values(run, |mut values, (movie_id, ordinal, source)| {
             values
                 .push_bind(movie_id.to_string())
@@ -173,15 +186,20 @@ async fn write_sources(tx: &mut MySqlConnection, rows: &[MovieRow<'_>]) -> Resul
     Ok(())
 }
 
-async fn write_captions(tx: &mut MySqlConnection, rows: &[MovieRow<'_>]) -> Result<(), Failure> {
+async fn write_captions(
+    tx: &mut MySqlConnection,
+    set: TableSet,
+    rows: &[MovieRow<'_>],
+) -> Result<(), Failure> {
     let changed = Changed::of(rows.iter().map(|row| row.children(|movie| &movie.caption_tracks)));
-    changed.delete_from(tx, "catalog_caption_tracks").await?;
+    let table = set.name("catalog_caption_tracks");
+    changed.delete_from(tx, &table).await?;
     for run in sql::runs(&changed.rows, MAX_CHILDREN) {
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO catalog_caption_tracks (movie_id, ordinal, caption_track_id,
+        let mut insert = QueryBuilder::new(format!(
+            "INSERT INTO {table} (movie_id, ordinal, caption_track_id,
                  language_code, caption_url, format, is_default, last_validated_at,
-                 validation_status, facts) ",
-        );
+                 validation_status, facts) "
+        ));
         insert.push_values(run, |mut values, (movie_id, ordinal, track)| {
             values
                 .push_bind(movie_id.to_string())
