@@ -53,6 +53,17 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether another transaction, or a change of the tables, was in the way: the same again.
+pub fn gave_way(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
+        .is_some_and(|error| GAVE_WAY.contains(&error.number()))
+}
+
+/// Lock wait timeout, deadlock, table definition changed.
+const GAVE_WAY: [u16; 3] = [1205, 1213, 1412];
+
 /// Too many connections, shutdown in progress, query interrupted, killed connections and time-outs,
 /// read-only server (a replica that was not promoted yet), client not seen for too long.
 const SERVER_AWAY: [u16; 9] = [1040, 1053, 1077, 1152, 1158, 1159, 1290, 1927, 4031];

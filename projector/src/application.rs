@@ -30,6 +30,7 @@ use crate::{
     consumer::{Consumer, Shared},
     progress::Progress,
     projection::Projection,
+    rebuild,
     settings::Settings,
     token_audit::TokenAudit,
 };
@@ -95,6 +96,7 @@ impl Application {
         tracing::info!(%address, "projector serves");
         let mut parts: Vec<_> = consumers.into_iter().map(|one| one.ended().boxed()).collect();
         parts.push(publisher.ended().boxed());
+        parts.push(rebuild::watch(pool.clone(), stop.clone()).boxed());
         let outcome = supervise(server, parts, stop).await;
         pool.close().await;
         outcome
@@ -181,7 +183,7 @@ async fn supervise(
         _ = &mut server => Err(anyhow::anyhow!("the HTTP server ended")),
         ((), index, _) = select_all(parts.iter_mut()) => {
             drop(parts.swap_remove(index));
-            Err(anyhow::anyhow!("a consumer, or the catalog topic's publisher, ended"))
+            Err(anyhow::anyhow!("a consumer, the catalog topic's publisher, or a watch ended"))
         }
     };
     tracing::info!("stopping: batches in hand are finished");

@@ -10,6 +10,7 @@ use crate::{
     application::Application,
     audit::{self, AuditArgs},
     parked::{self, Selection},
+    rebuild::{self, RebuildArgs, RollbackArgs},
     replay,
     settings::Settings,
     status,
@@ -41,6 +42,8 @@ enum Command {
     #[command(subcommand)]
     Parked(ParkedCommand),
     Replay(replay::ReplayArgs),
+    Rebuild(RebuildArgs),
+    Rollback(RollbackArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +97,8 @@ impl Cli {
             Command::Parked(command) => work_on_parked(&Settings::load()?, command).await,
             // Loads what it needs, which is less: a manifest is checked without any server.
             Command::Replay(args) => replay::command(args).await,
+            Command::Rebuild(args) => Ok(rebuild::rebuild(&Settings::load()?, args).await),
+            Command::Rollback(args) => Ok(rebuild::rollback(&Settings::load()?, args).await),
         }
     }
 }

@@ -48,7 +48,7 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-fn mysql_error_number(error: &sqlx::Error) -> Option<u16> {
+pub fn mysql_error_number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?;
     error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }

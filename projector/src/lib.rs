@@ -15,6 +15,7 @@ pub mod parked;
 pub mod progress;
 mod progress_bar;
 pub mod projection;
+pub mod rebuild;
 pub mod replay;
 pub mod settings;
 mod sql;

@@ -24,6 +24,7 @@ use crate::{
     catalog::Catalog,
     catalog_topic::{CatalogTopicSettings, Standing, standing},
     projection::Projection,
+    rebuild::{self, RebuildStatus},
 };
 
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ pub struct Status {
     pub parked_movies: i64,
     pub lanes: Vec<LaneStatus>,
     pub catalog_topic: Vec<Standing>,
+    pub rebuild: RebuildStatus,
     /// What can't be, whatever is running: none if all is well.
     pub contradiction: Option<String>,
 }
@@ -88,6 +90,7 @@ pub async fn collect(
     let asked = checkpoints.clone();
     let lags = tokio::task::spawn_blocking(move || lags(&client, &asked)).await??;
     let catalog_topic = standing(pool, &catalog_topic).await?;
+    let rebuild = rebuild::status(pool).await.context("MySQL can't be asked about a rebuild")?;
 
     let now = clock::now();
     let projected_position = checkpoints
@@ -116,6 +119,7 @@ pub async fn collect(
         parked_movies,
         lanes,
         catalog_topic,
+        rebuild,
         contradiction,
     })
 }
@@ -213,6 +217,6 @@ impl fmt::Display for Status {
             let position = published_position.unwrap_or(0);
             writeln!(f, "  {partition:>9}  {waiting_movies:>8}  {position:>9}")?;
         }
-        Ok(())
+        write!(f, "{}", self.rebuild)
     }
 }

@@ -127,18 +127,25 @@ impl Follower {
                 return Ok(());
             }
         }
-        timeout(REFRESH_TIMEOUT, self.read()).await?
+        match timeout(REFRESH_TIMEOUT, self.read()).await? {
+            // The tables were being swapped: MySQL has this one give way.
+            Err(FollowError::Read(error)) if mysql::gave_way(&error) => {
+                timeout(REFRESH_TIMEOUT, self.read()).await?
+            }
+            outcome => outcome,
+        }
     }
 
     /// Reads what changed, or everything where positions cannot tell.
     async fn read(&mut self) -> Result<(), FollowError> {
         let mut connection = self.pool.acquire().await?;
-        // The movies and what belongs to them are of one moment.
+        // The movies and what belongs to them are of one moment: that of the first read. The tables
+        // can't be swapped between it and the others, because whoever swaps them waits for all that
+        // have read the checkpoints.
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             .execute(&mut *connection)
             .await?;
-        let mut view =
-            connection.begin_with("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
+        let mut view = connection.begin_with("START TRANSACTION READ ONLY").await?;
         let now = by_partition(rows::checkpoints(&mut view, &self.settings.topic).await?);
         let current = self.catalog.snapshot();
 

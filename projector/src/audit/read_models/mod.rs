@@ -9,8 +9,8 @@ mod rows;
 use std::collections::BTreeSet;
 
 use marquee_domain::{Movie, MovieId};
-use marquee_infra::event_log::{LogInspector, RecordedEvent};
-use sqlx::MySqlPool;
+use marquee_infra::event_log::{EventReader, LogInspector, RecordedEvent};
+use sqlx::{MySqlConnection, MySqlPool};
 
 use self::{
     ahead::{Events, History},
@@ -25,7 +25,7 @@ use super::{
     report::LookedAt,
 };
 use crate::{
-    catalog::{Fold, decode_recorded},
+    catalog::{Fold, RefillError, decode_recorded, refill},
     catalog_topic::MovieDocument,
 };
 
@@ -302,6 +302,30 @@ impl MovieAudit {
             auditor.to_mend.partitions.insert(row.partition);
         }
     }
+}
+
+/// Which columns of a movie's rows are not what its events add up to, as of the row's version, in
+/// words; none if all are, or if it has no row.
+pub async fn check_movie(
+    connection: &mut MySqlConnection,
+    log: &EventReader,
+    topic: &str,
+    movie_id: MovieId,
+    partition: i32,
+) -> anyhow::Result<Option<String>> {
+    let mut page = Page::of(connection, topic, movie_id).await?;
+    let row = page.rows.remove(&movie_id);
+    page.close().await?;
+    let Some(row) = row else { return Ok(None) };
+    let mut fold = Fold::absent(movie_id);
+    match refill(log, &mut fold, row.version).await {
+        Ok(()) => {}
+        Err(RefillError::Log(failure)) => return Err(failure.into()),
+        Err(error) => return Ok(Some(error.to_string())),
+    }
+    let expected = expected::row(&fold, partition).unwrap_or_default();
+    let differing = differing(&expected, &row.columns).join(", ");
+    Ok((!differing.is_empty()).then_some(differing))
 }
 
 fn differing(expected: &Columns, actual: &Columns) -> Vec<&'static str> {

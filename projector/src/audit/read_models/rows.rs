@@ -48,20 +48,42 @@ impl<'c> Page<'c> {
         topic: &str,
         after: &str,
     ) -> Result<Self, sqlx::Error> {
+        Self::read_up_to(connection, topic, after, PAGE_MOVIES).await
+    }
+
+    /// One movie, if it has a row.
+    pub async fn of(
+        connection: &'c mut MySqlConnection,
+        topic: &str,
+        movie_id: MovieId,
+    ) -> Result<Self, sqlx::Error> {
+        // Right before it: ids are of one length.
+        let mut before = movie_id.to_string();
+        let last = before.pop().unwrap_or_default();
+        before.extend([char::from(u8::try_from(last).unwrap_or_default() - 1), '~']);
+        Self::read_up_to(connection, topic, &before, 1).await
+    }
+
+    async fn read_up_to(
+        connection: &'c mut MySqlConnection,
+        topic: &str,
+        after: &str,
+        max_movies: u32,
+    ) -> Result<Self, sqlx::Error> {
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             .execute(&mut *connection)
             .await?;
-        let mut view =
-            connection.begin_with("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
+        let mut view = connection.begin_with("START TRANSACTION READ ONLY").await?;
+        // The first read, and the moment that the page is of: whoever swaps the tables waits for it.
         let checkpoints = checkpoints(&mut view, topic).await?;
         let found = sqlx::query(
             "SELECT * FROM catalog_movies WHERE movie_id > ? ORDER BY movie_id LIMIT ?",
         )
         .bind(after)
-        .bind(PAGE_MOVIES)
+        .bind(max_movies)
         .fetch_all(&mut *view)
         .await?;
-        let is_last = found.len() < PAGE_MOVIES as usize;
+        let is_last = found.len() < max_movies as usize;
         let last = found.last().map(|row| text(row, "movie_id")).transpose()?;
         let up_to = if is_last { END.to_owned() } else { last.unwrap_or_else(|| END.to_owned()) };
         let mut rows = BTreeMap::new();
