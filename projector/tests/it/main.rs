@@ -10,5 +10,6 @@ mod document_schema;
 mod model;
 mod ownership;
 mod poison;
+mod rebuild;
 mod replay;
 mod samples;

@@ -5,4 +5,4 @@ mod kafka;
 mod live;
 mod read_models;
 mod repair;
-mod world;
+pub mod world;
