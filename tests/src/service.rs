@@ -144,6 +144,19 @@ impl Service {
         state.child.as_ref().unwrap_or_else(|| panic!("{} does not run", self.name)).id()
     }
 
+    /// Another command of the same program, with the same settings.
+    pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(program(self.name));
+        command
+            .args(arguments)
+            .envs(&self.state().environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
     /// Changes a setting for the next start.
     pub fn set(&self, variable: &str, value: &str) {
         self.state().environment.insert(variable.to_owned(), value.to_owned());

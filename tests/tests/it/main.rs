@@ -12,6 +12,7 @@ mod leaders;
 mod life;
 mod outages;
 mod races;
+mod rebuild;
 mod shutdown;
 mod unknown_outcome;
 mod upcasting;
