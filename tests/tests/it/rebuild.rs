@@ -127,6 +127,8 @@ async fn a_rebuild_and_a_rollback_under_200_commands_and_500_reads_a_second_are_
         sqlx::query_scalar::<_, u64>(rebuilt).fetch_optional(&pool).await.ok().flatten()
     })
     .await;
+    let ended = killed.try_wait().expect("it can be asked");
+    assert!(ended.is_none(), "it ended before it was killed: {ended:?}");
     killed.kill().await.expect("it runs");
 
     let told = projector(&marquee, &["rebuild", "catalog"]).await;
