@@ -123,10 +123,9 @@ async fn page(
             comparison.add(format!("movie {movie_id}: the live rows lack position {position}"));
         }
     }
-    for movie_id in uneven.movies {
-        if parked.contains(&movie_id) {
-            comparison.parked += 1;
-        }
+    let is_parked = |movie_id: &&MovieId| parked.contains(*movie_id);
+    comparison.parked += uneven.movies.iter().filter(is_parked).count() as u64;
+    for movie_id in uneven.live {
         let partition = session.partition_of(movie_id);
         let (log, topic) = (&session.log, session.topic.as_str());
         if let Some(columns) = check_movie(&mut *connection, log, topic, movie_id, partition)
@@ -143,6 +142,8 @@ async fn page(
 #[derive(Default)]
 struct Uneven {
     movies: BTreeSet<MovieId>,
+    /// Those that have a live row.
+    live: BTreeSet<MovieId>,
     /// The live rows should have these positions: their checkpoints are behind them.
     overdue: Vec<(MovieId, u64)>,
 }
@@ -159,10 +160,12 @@ async fn uneven(
          WHERE l.movie_id > ? AND l.movie_id <= ? AND (r.version IS NULL OR r.version < l.version)",
     );
     for row in ahead.bind(range[0]).bind(range[1]).fetch_all(&mut *view).await? {
-        uneven.movies.insert(movie_at(&row)?.0);
+        let (movie_id, _) = movie_at(&row)?;
+        uneven.movies.insert(movie_id);
+        uneven.live.insert(movie_id);
     }
     let behind = sqlx::query(
-        "SELECT r.movie_id, h.version, h.position,
+        "SELECT r.movie_id, h.version, h.position, l.movie_id IS NOT NULL AS is_live,
              COALESCE(h.position <= c.position, FALSE) AS overdue
          FROM catalog_movies_rebuild r
          LEFT JOIN catalog_movies l ON l.movie_id = r.movie_id
@@ -179,6 +182,9 @@ async fn uneven(
     for row in behind.fetch_all(view).await? {
         let (movie_id, _) = movie_at(&row)?;
         uneven.movies.insert(movie_id);
+        if row.try_get_unchecked::<i64, _>("is_live")? == 1 {
+            uneven.live.insert(movie_id);
+        }
         if row.try_get_unchecked::<i64, _>("overdue")? == 1 {
             uneven.overdue.push((movie_id, row.try_get("position")?));
         }

@@ -47,15 +47,6 @@ pub struct Filler<'a> {
     cache: Cache,
 }
 
-/// Where the entries of histories come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HistoryFrom {
-    /// MySQL copies them from the log, which spares them the way to us and back.
-    Log,
-    /// They are written like the rest: under `LOCK TABLES`, the log can't be read.
-    Events,
-}
-
 impl<'a> Filler<'a> {
     pub fn new(session: &'a Session, set: TableSet, contents: Contents) -> Self {
         Self { session, set, contents, cache: Cache::default() }
@@ -74,9 +65,7 @@ impl<'a> Filler<'a> {
             while let Err(wait) = throttle.take(page.events.len()) {
                 sleep(wait).await;
             }
-            let mut tx = self.session.begin().await?;
-            self.apply(&mut tx, page, HistoryFrom::Log).await?;
-            tx.commit().await?;
+            self.page(page).await?;
             progress.extend(self.contents.log_head);
             progress.reached(self.contents.position);
         }
@@ -84,30 +73,76 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    /// Applies the page in the transaction that `connection` is in. After an error the filler is not
-    /// what the tables are, and is good for nothing.
+    /// Applies the page, histories beside movies: MySQL copies them from the log, which spares them the
+    /// way to us and back. They may be committed and the movies not: copied again, they are the same.
+    async fn page(&mut self, page: EventPage) -> Result<(), RebuildError> {
+        let (after, up_to) = (self.contents.position, page.scanned_to);
+        let mut tx = self.session.begin().await?;
+        let mut batch = self.fold(&mut tx, page.events).await?;
+        if batch.refilled {
+            self.write_movies(&mut tx, &mut batch).await?;
+            self.write_history(&mut tx, &batch, |_| true).await?;
+        } else {
+            let mut side = self.session.begin().await?;
+            self.lock(&mut side).await?;
+            let copy = self.copy_history();
+            let (movies, history) = tokio::join!(
+                self.write_movies(&mut tx, &mut batch),
+                sqlx::query(&copy).bind(after).bind(up_to).execute(&mut *side),
+            );
+            movies?;
+            history?;
+            side.commit().await?;
+            let broken = |fold: &Fold| self.contents.broken.contains_key(&fold.movie_id);
+            self.write_history(&mut tx, &batch, broken).await?;
+        }
+        self.end_page(&mut tx, batch, up_to).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Applies the page in the transaction that `connection` is in, and nothing beside it: under
+    /// `LOCK TABLES`, the log can't be read. After an error the filler is not what the tables are, and
+    /// is good for nothing.
     pub async fn apply(
         &mut self,
         connection: &mut MySqlConnection,
         page: EventPage,
-        history: HistoryFrom,
     ) -> Result<(), RebuildError> {
+        let mut batch = self.fold(connection, page.events).await?;
+        self.write_movies(connection, &mut batch).await?;
+        self.write_history(connection, &batch, |_| true).await?;
+        self.end_page(connection, batch, page.scanned_to).await
+    }
+
+    /// The movies of the events with the events applied; nothing is written yet.
+    async fn fold(
+        &mut self,
+        connection: &mut MySqlConnection,
+        events: Vec<RecordedEvent>,
+    ) -> Result<Batch, RebuildError> {
         self.lock(connection).await?;
-        let after = self.contents.position;
-        let mut batch = self.load(connection, &page.events).await?;
-        for event in page.events {
+        let mut batch = self.load(connection, &events).await?;
+        for event in events {
             self.advance(&mut batch, event).await?;
         }
-        self.write_movies(connection, &mut batch).await?;
-        if history == HistoryFrom::Log && !batch.refilled {
-            let broken = |fold: &Fold| self.contents.broken.contains_key(&fold.movie_id);
-            self.write_history(connection, &batch, broken).await?;
-            self.copy_history(connection, after, page.scanned_to).await?;
-        } else {
-            self.write_history(connection, &batch, |_| true).await?;
+        Ok(batch)
+    }
+
+    async fn end_page(
+        &mut self,
+        connection: &mut MySqlConnection,
+        batch: Batch,
+        up_to: u64,
+    ) -> Result<(), RebuildError> {
+        for (movie_id, version) in &batch.broken_off {
+            let table = self.set.name("movie_history");
+            let sql = format!("DELETE FROM {table} WHERE movie_id = ? AND version > ?");
+            let delete = sqlx::query(&sql).bind(movie_id.to_string()).bind(version);
+            delete.execute(&mut *connection).await?;
         }
-        self.contents.position = page.scanned_to;
-        self.contents.log_head = self.contents.log_head.max(page.scanned_to);
+        self.contents.position = up_to;
+        self.contents.log_head = self.contents.log_head.max(up_to);
         self.write_contents(connection).await?;
         for fold in batch.folds.into_values().filter(|fold| fold.version > 0) {
             self.cache.put(fold);
@@ -147,10 +182,10 @@ impl<'a> Filler<'a> {
         Ok(Ok(()))
     }
 
-    /// Makes this transaction the set's only writer, unless a later run has taken over.
+    /// Keeps later runs from taking over while this transaction writes, unless one has.
     async fn lock(&self, connection: &mut MySqlConnection) -> Result<(), RebuildError> {
         let table = self.set.name("catalog_contents");
-        let sql = format!("SELECT position FROM {table} WHERE id = 1 AND epoch = ? FOR UPDATE");
+        let sql = format!("SELECT position FROM {table} WHERE id = 1 AND epoch = ? FOR SHARE");
         let position: Option<u64> =
             sqlx::query_scalar(&sql).bind(self.session.epoch).fetch_optional(connection).await?;
         if position == Some(self.contents.position) {
@@ -204,7 +239,9 @@ impl<'a> Filler<'a> {
                             batch.folds.insert(movie_id, fold);
                         }
                         Err(RefillError::Log(failure)) => return Err(failure.into()),
-                        Err(error) => self.break_off(movie_id, version, &error.to_string())?,
+                        Err(error) => {
+                            self.break_off(batch, movie_id, version, &error.to_string())?;
+                        }
                     }
                 }
             }
@@ -229,7 +266,7 @@ impl<'a> Filler<'a> {
                 Err(RefillError::Log(failure)) => return Err(failure.into()),
                 Err(error) => {
                     let version = fold.version;
-                    return self.break_off(movie_id, version, &error.to_string());
+                    return self.break_off(batch, movie_id, version, &error.to_string());
                 }
             }
         }
@@ -243,17 +280,19 @@ impl<'a> Filler<'a> {
         };
         match applied {
             Ok(()) => Ok(()),
-            Err(error) => self.break_off(movie_id, version, &error),
+            Err(error) => self.break_off(batch, movie_id, version, &error),
         }
     }
 
     fn break_off(
         &mut self,
+        batch: &mut Batch,
         movie_id: MovieId,
         version: u64,
         error: &str,
     ) -> Result<(), RebuildError> {
         tracing::warn!(%movie_id, version, error, "a movie stays at its last good version");
+        batch.broken_off.push((movie_id, version));
         let broken = &mut self.contents.broken;
         broken.insert(movie_id, Broken { version, error: error.to_owned() });
         if broken.len() > MAX_BROKEN {
@@ -292,7 +331,7 @@ impl<'a> Filler<'a> {
         }
         for (movie_id, version, error) in refused {
             batch.folds.remove(&movie_id);
-            self.break_off(movie_id, version, &error)?;
+            self.break_off(batch, movie_id, version, &error)?;
         }
         Ok(())
     }
@@ -313,13 +352,8 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    /// The history of all movies but the broken ones.
-    async fn copy_history(
-        &self,
-        connection: &mut MySqlConnection,
-        after: u64,
-        up_to: u64,
-    ) -> Result<(), RebuildError> {
+    /// The statement that copies the histories of all movies but the broken ones.
+    fn copy_history(&self) -> String {
         let broken: Vec<String> =
             self.contents.broken.keys().map(|movie_id| format!("'{movie_id}'")).collect();
         let but = if broken.is_empty() {
@@ -328,7 +362,7 @@ impl<'a> Filler<'a> {
             format!("AND aggregate_id NOT IN ({})", broken.join(", "))
         };
         let table = self.set.name("movie_history");
-        let sql = format!(
+        format!(
             "INSERT INTO {table} (movie_id, version, position, event_type, command, actor,
                  request_id, recorded_at, payload)
              SELECT aggregate_id, sequence, position, event_type,
@@ -338,9 +372,7 @@ impl<'a> Filler<'a> {
                  recorded_at, payload
              FROM events WHERE position > ? AND position <= ? {but}
              ON DUPLICATE KEY UPDATE movie_id = VALUES(movie_id)"
-        );
-        sqlx::query(&sql).bind(after).bind(up_to).execute(connection).await?;
-        Ok(())
+        )
     }
 
     async fn write_contents(&self, connection: &mut MySqlConnection) -> Result<(), RebuildError> {
@@ -368,6 +400,8 @@ struct Batch {
     folds: BTreeMap<MovieId, Fold>,
     /// Some events came from elsewhere than the page.
     refilled: bool,
+    /// What was broken off on this page, at which version.
+    broken_off: Vec<(MovieId, u64)>,
 }
 
 impl Batch {

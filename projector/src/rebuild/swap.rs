@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     error::RebuildError,
-    fill::{Filler, HistoryFrom},
+    fill::Filler,
     guard,
     session::{IDLE_SECONDS, Session},
     sets,
@@ -83,7 +83,7 @@ async fn attempt(filler: &mut Filler<'_>, checked: u64) -> Result<bool, RebuildE
         let limit = u32::try_from(head - after).unwrap_or(u32::MAX);
         let all = EventFilter::default();
         let page = session.log.read_filtered(after, Some(head), &all, limit).await?;
-        filler.apply(&mut connection, page, HistoryFrom::Events).await?;
+        filler.apply(&mut connection, page).await?;
     }
     guard::check_broken(&mut connection, filler).await?;
     note_where_live_stands(&mut connection, session).await?;
