@@ -8,7 +8,7 @@ use marquee_domain::{Movie, MovieId};
 use crate::catalog::Fold;
 
 /// At most twice as many are held.
-const GENERATION: usize = 5_000;
+const GENERATION: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub struct Cache {

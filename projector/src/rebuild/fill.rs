@@ -10,33 +10,25 @@ use std::{
 };
 
 use marquee_domain::MovieId;
-use marquee_infra::{
-    clock,
-    event_log::{EventFilter, EventLogError, EventPage, EventReader, RecordedEvent},
-};
-use sqlx::{MySqlConnection, types::Json};
-use tokio::{sync::mpsc, time::sleep};
+use marquee_infra::event_log::{EventPage, RecordedEvent};
+use sqlx::MySqlConnection;
+use tokio::time::sleep;
 
 use super::{
     cache::Cache,
     error::RebuildError,
+    read_ahead::pages,
     session::Session,
     sets::{Broken, Contents},
 };
 use crate::{
-    catalog::{
-        Fold, Next, RefillError, Stored, TableSet, decode_recorded, load_movies, refill,
-        write_history, write_movies,
-    },
-    failure::Failure,
+    catalog::{Fold, Next, RefillError, Stored, TableSet, decode_recorded, load_movies, refill},
     progress_bar::Progress,
     replay::Throttle,
 };
 
 /// Large, because each movie of a page is written once, however many events it has there.
 const PAGE_EVENTS: usize = 4_000;
-/// Pages that are ready while one is written.
-const READ_AHEAD: usize = 1;
 /// With more than these, something else is wrong than a movie.
 const MAX_BROKEN: usize = 1_000;
 
@@ -182,19 +174,6 @@ impl<'a> Filler<'a> {
         Ok(Ok(()))
     }
 
-    /// Keeps later runs from taking over while this transaction writes, unless one has.
-    async fn lock(&self, connection: &mut MySqlConnection) -> Result<(), RebuildError> {
-        let table = self.set.name("catalog_contents");
-        let sql = format!("SELECT position FROM {table} WHERE id = 1 AND epoch = ? FOR SHARE");
-        let position: Option<u64> =
-            sqlx::query_scalar(&sql).bind(self.session.epoch).fetch_optional(connection).await?;
-        if position == Some(self.contents.position) {
-            Ok(())
-        } else {
-            Err(RebuildError::Superseded)
-        }
-    }
-
     /// The movies that the events are about, as they stand.
     async fn load(
         &mut self,
@@ -284,7 +263,7 @@ impl<'a> Filler<'a> {
         }
     }
 
-    fn break_off(
+    pub(super) fn break_off(
         &mut self,
         batch: &mut Batch,
         movie_id: MovieId,
@@ -301,103 +280,12 @@ impl<'a> Filler<'a> {
         }
         Ok(())
     }
-
-    /// Writes what changed. A movie whose rows MySQL refuses stays as it was, the others are written.
-    async fn write_movies(
-        &mut self,
-        connection: &mut MySqlConnection,
-        batch: &mut Batch,
-    ) -> Result<(), RebuildError> {
-        let changed = batch.changed(self.session);
-        sqlx::raw_sql("SAVEPOINT movies").execute(&mut *connection).await?;
-        match write_movies(connection, self.set, &changed).await {
-            Ok(()) => return Ok(()),
-            Err(Failure::Refused(_)) => {}
-            Err(failure) => return Err(failure.into()),
-        }
-        let mut refused = Vec::new();
-        sqlx::raw_sql("ROLLBACK TO SAVEPOINT movies").execute(&mut *connection).await?;
-        for (fold, partition) in changed {
-            sqlx::raw_sql("SAVEPOINT movie").execute(&mut *connection).await?;
-            match write_movies(connection, self.set, &[(fold, partition)]).await {
-                Ok(()) => {}
-                Err(Failure::Refused(error)) => {
-                    sqlx::raw_sql("ROLLBACK TO SAVEPOINT movie").execute(&mut *connection).await?;
-                    let version = fold.history.first().map_or(0, |entry| entry.version - 1);
-                    refused.push((fold.movie_id, version, error));
-                }
-                Err(failure) => return Err(failure.into()),
-            }
-        }
-        for (movie_id, version, error) in refused {
-            batch.folds.remove(&movie_id);
-            self.break_off(batch, movie_id, version, &error)?;
-        }
-        Ok(())
-    }
-
-    async fn write_history(
-        &self,
-        connection: &mut MySqlConnection,
-        batch: &Batch,
-        wanted: impl Fn(&Fold) -> bool,
-    ) -> Result<(), RebuildError> {
-        let entries: Vec<_> = batch
-            .folds
-            .values()
-            .filter(|fold| wanted(fold))
-            .flat_map(|fold| fold.history.iter().map(|entry| (fold.movie_id, entry)))
-            .collect();
-        write_history(connection, self.set, &entries).await?;
-        Ok(())
-    }
-
-    /// The statement that copies the histories of all movies but the broken ones.
-    fn copy_history(&self) -> String {
-        let broken: Vec<String> =
-            self.contents.broken.keys().map(|movie_id| format!("'{movie_id}'")).collect();
-        let but = if broken.is_empty() {
-            String::new()
-        } else {
-            format!("AND aggregate_id NOT IN ({})", broken.join(", "))
-        };
-        let table = self.set.name("movie_history");
-        format!(
-            "INSERT INTO {table} (movie_id, version, position, event_type, command, actor,
-                 request_id, recorded_at, payload)
-             SELECT aggregate_id, sequence, position, event_type,
-                 COALESCE(JSON_UNQUOTE(JSON_EXTRACT(metadata, '$.command')), ''),
-                 COALESCE(JSON_UNQUOTE(JSON_EXTRACT(metadata, '$.actor')), ''),
-                 COALESCE(JSON_UNQUOTE(JSON_EXTRACT(metadata, '$.request_id')), ''),
-                 recorded_at, payload
-             FROM events WHERE position > ? AND position <= ? {but}
-             ON DUPLICATE KEY UPDATE movie_id = VALUES(movie_id)"
-        )
-    }
-
-    async fn write_contents(&self, connection: &mut MySqlConnection) -> Result<(), RebuildError> {
-        let table = self.set.name("catalog_contents");
-        let sql = format!(
-            "UPDATE {table} SET position = ?, log_head = ?, broken = ?, updated_at = ?
-             WHERE id = 1 AND epoch = ?"
-        );
-        let written = sqlx::query(&sql)
-            .bind(self.contents.position)
-            .bind(self.contents.log_head)
-            .bind(Json(&*self.contents.broken))
-            .bind(clock::now())
-            .bind(self.session.epoch)
-            .execute(connection)
-            .await?
-            .rows_affected();
-        if written == 1 { Ok(()) } else { Err(RebuildError::Superseded) }
-    }
 }
 
 /// The movies of a page while its events are applied.
 #[derive(Default)]
-struct Batch {
-    folds: BTreeMap<MovieId, Fold>,
+pub(super) struct Batch {
+    pub(super) folds: BTreeMap<MovieId, Fold>,
     /// Some events came from elsewhere than the page.
     refilled: bool,
     /// What was broken off on this page, at which version.
@@ -405,39 +293,11 @@ struct Batch {
 }
 
 impl Batch {
-    fn changed(&self, session: &Session) -> Vec<(&Fold, i32)> {
+    pub(super) fn changed(&self, session: &Session) -> Vec<(&Fold, i32)> {
         self.folds
             .values()
             .filter(|fold| fold.changed())
             .map(|fold| (fold, session.partition_of(fold.movie_id)))
             .collect()
     }
-}
-
-/// Reads on its own up to where the log ends by then.
-fn pages(
-    log: EventReader,
-    after: u64,
-    size: usize,
-) -> mpsc::Receiver<Result<EventPage, EventLogError>> {
-    let (sender, receiver) = mpsc::channel(READ_AHEAD);
-    let size = u32::try_from(size).unwrap_or(u32::MAX);
-    tokio::spawn(async move {
-        let mut after = after;
-        loop {
-            let page = log.read_filtered(after, None, &EventFilter::default(), size).await;
-            let is_last = match &page {
-                Ok(page) if page.scanned_to > after => {
-                    after = page.scanned_to;
-                    false
-                }
-                Ok(_) => return,
-                Err(_) => true,
-            };
-            if sender.send(page).await.is_err() || is_last {
-                return;
-            }
-        }
-    });
-    receiver
 }

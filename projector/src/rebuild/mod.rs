@@ -13,10 +13,12 @@ mod compare;
 mod error;
 mod fill;
 mod guard;
+mod read_ahead;
 mod session;
 mod sets;
 mod status;
 mod swap;
+mod write;
 
 pub use self::{
     command::{RebuildArgs, RollbackArgs, rebuild, rollback},
