@@ -1,5 +1,5 @@
-//! The service: two consumers, the catalog topic's publisher, and an HTTP server for health and
-//! metrics.
+//! The service: two consumers, the publishers of the catalog topic and of dead letters, and an HTTP
+//! server for health and metrics.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -28,6 +28,8 @@ use crate::{
     catalog::Catalog,
     catalog_topic::{CatalogTopic, CatalogTopicSettings},
     consumer::{Consumer, Shared},
+    dead_letters::{DeadLetters, DeadLettersSettings},
+    parked,
     progress::Progress,
     projection::Projection,
     rebuild,
@@ -87,8 +89,16 @@ impl Application {
             CatalogTopicSettings::new(self.settings.kafka.clone(), &self.settings.topics),
             self.stop.clone(),
         );
+        let dead_letters = DeadLetters::start(
+            self.pool.clone(),
+            DeadLettersSettings::new(self.settings.kafka.clone(), &self.settings.topics),
+            self.stop.clone(),
+        );
+        let gauges = parked::keep_gauges(self.pool.clone());
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(gauges));
         let mut checks = self.checks();
         checks.push(self.catalog_topic_check(&publisher));
+        checks.push(dead_letters_check(&dead_letters));
         let health = Health::new(checks, self.metrics.clone());
         let Self { settings, listener, stop, pool, .. } = self;
         let address = listener.local_addr()?;
@@ -97,6 +107,7 @@ impl Application {
         let mut parts: Vec<_> = consumers.into_iter().map(|one| one.ended().boxed()).collect();
         parts.push(publisher.ended().boxed());
         parts.push(rebuild::watch(pool.clone(), stop.clone()).boxed());
+        parts.push(dead_letters.ended().boxed());
         let outcome = supervise(server, parts, stop).await;
         pool.close().await;
         outcome
@@ -167,6 +178,15 @@ impl Application {
     }
 }
 
+/// What is to be copied waits in MySQL: no projection depends on it.
+fn dead_letters_check(publisher: &DeadLetters) -> Check {
+    let status = publisher.watch();
+    Check::informative("dead_letters", move || {
+        let status = status();
+        async move { status.problem.clone().map_or_else(|| Ok(json!(status)), Err) }
+    })
+}
+
 /// Runs all of it until it is asked to stop. A part that ends by itself is a failure.
 async fn supervise(
     server: Server,
@@ -183,7 +203,7 @@ async fn supervise(
         _ = &mut server => Err(anyhow::anyhow!("the HTTP server ended")),
         ((), index, _) = select_all(parts.iter_mut()) => {
             drop(parts.swap_remove(index));
-            Err(anyhow::anyhow!("a consumer, the catalog topic's publisher, or a watch ended"))
+            Err(anyhow::anyhow!("a consumer, a publisher or a watch ended"))
         }
     };
     tracing::info!("stopping: batches in hand are finished");

@@ -127,3 +127,19 @@ pub async fn begin_repair(tx: &mut MySqlConnection, lane: &Lane) -> Result<(), F
     .rows_affected();
     if locked == 1 { Ok(()) } else { Err(Failure::Superseded { expected: 0, found: None }) }
 }
+
+/// Raises the position to that of rows which this transaction has written ahead of Kafka. Those
+/// behind it that are still to come raise the generation.
+pub async fn raise(tx: &mut MySqlConnection, lane: &Lane, position: u64) -> Result<(), Failure> {
+    sqlx::query(
+        "UPDATE projection_checkpoints SET position = GREATEST(position, ?)
+         WHERE projection = ? AND topic = ? AND kafka_partition = ?",
+    )
+    .bind(position)
+    .bind(lane.projection)
+    .bind(&lane.topic)
+    .bind(lane.partition)
+    .execute(tx)
+    .await?;
+    Ok(())
+}

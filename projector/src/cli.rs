@@ -52,9 +52,10 @@ enum ParkedCommand {
     List,
     /// All that is known of one, as JSON
     Show { id: u64 },
-    /// Try them again, in order; what still fails stays parked
+    /// Try them again, in order, and then what the event log has in their place; what still fails
+    /// stays parked
     Retry(Choice),
-    /// Give them up; the movie's next event brings it up to date from the event log
+    /// Give them up; their movies are brought up to date from the event log
     Discard(Choice),
 }
 
@@ -129,7 +130,7 @@ async fn show_status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
     Ok(if status.contradiction.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Exits with 1 when something that was tried again is still parked.
+/// Exits with 1 when something that was tried again is still parked, or a movie stays behind.
 async fn work_on_parked(settings: &Settings, command: ParkedCommand) -> anyhow::Result<ExitCode> {
     let pool = mysql::connect_lazy(&settings.mysql.url, 2)?;
     match command {
@@ -151,7 +152,15 @@ async fn work_on_parked(settings: &Settings, command: ParkedCommand) -> anyhow::
             }
         }
         ParkedCommand::Discard(choice) => {
-            println!("{} discarded", parked::discard(&pool, &choice.into()).await?);
+            let log = EventReader::new(pool.clone());
+            let outcome = parked::discard(&pool, &log, &choice.into()).await?;
+            println!("{} discarded", outcome.records);
+            for (movie_id, why) in &outcome.behind {
+                println!("movie {movie_id} is behind until its next event: {why}");
+            }
+            if !outcome.behind.is_empty() {
+                return Ok(ExitCode::FAILURE);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ pub mod catalog_topic;
 pub mod checkpoint;
 pub mod cli;
 pub mod consumer;
+pub mod dead_letters;
 pub mod failure;
 pub mod parked;
 pub mod progress;

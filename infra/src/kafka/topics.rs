@@ -15,6 +15,9 @@ use thiserror::Error;
 use super::{ClientSettings, QuietContext};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// A dead letter is larger than the record that it is a copy of, which may come from a topic that
+/// takes more than the broker's default of 1 MiB.
+const MAX_DEAD_LETTER_BYTES: u32 = 32 << 20;
 
 /// The topics' names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +186,8 @@ fn plans(topics: &Topics, settings: &TopicSettings) -> [Plan; 5] {
         chosen: [min_insync.clone(), vec![retention.clone()]].concat(),
         needed: vec![("cleanup.policy", "delete")],
     };
+    let mut dead_letters = kept_for_a_while(&topics.dead_letters);
+    dead_letters.chosen.push(("max.message.bytes", MAX_DEAD_LETTER_BYTES.to_string()));
     [
         log_plan(&topics.movies, settings),
         Plan {
@@ -192,7 +197,7 @@ fn plans(topics: &Topics, settings: &TopicSettings) -> [Plan; 5] {
         },
         kept_for_a_while(&topics.stream_tokens),
         kept_for_a_while(&topics.viewing_sessions),
-        kept_for_a_while(&topics.dead_letters),
+        dead_letters,
     ]
 }
 

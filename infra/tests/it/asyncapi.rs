@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// A removed movie's record in the catalog topic has no value, and so no schema.
 const WITHOUT_VALUE: &str = "MovieTombstone";
+/// A dead letter's value is whatever it was.
+const ANY_VALUE: &str = "DeadLetter";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is in a workspace")
@@ -55,6 +57,8 @@ fn its_messages_are_the_schemas() {
     let mut messages = members(&document()["components"]["messages"]);
     let tombstone = messages.remove(WITHOUT_VALUE).expect("it is described");
     assert_eq!(tombstone["payload"]["type"], "null");
+    let letter = messages.remove(ANY_VALUE).expect("it is described");
+    assert_eq!(letter["payload"]["format"], "binary");
     let schemas = schemas();
     assert!(schemas.contains_key("MovieCreated.v1"));
     assert_eq!(messages.keys().collect::<Vec<_>>(), schemas.keys().collect::<Vec<_>>());
@@ -82,6 +86,7 @@ fn every_message_is_in_the_channel_of_its_kind() {
             "movie" => &topics.movies,
             "catalog" => &topics.catalog,
             "stream-token" => &topics.stream_tokens,
+            "dead-letter" => &topics.dead_letters,
             other => panic!("{key}: a message of {other} has no topic"),
         };
         assert_eq!(places.remove(&key).as_deref(), Some(&[topic.clone()][..]), "{key}");

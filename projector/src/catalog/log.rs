@@ -31,21 +31,33 @@ pub enum RefillError {
 pub async fn refill(log: &EventReader, fold: &mut Fold, last: u64) -> Result<(), RefillError> {
     while fold.version < last {
         let wanted = u32::try_from(last - fold.version).unwrap_or(u32::MAX).min(PAGE_EVENTS);
-        let page = log
-            .read_movie(fold.movie_id, fold.version + 1, wanted)
-            .await
-            .map_err(|error| failure(error, fold.version + 1))?;
-        if page.is_empty() {
+        if page(log, fold, wanted).await? == 0 {
             return Err(RefillError::NotInLog(fold.version + 1));
-        }
-        for recorded in page {
-            let sequence = recorded.sequence;
-            let decoded = decode(fold.movie_id, recorded)
-                .map_err(|source| RefillError::Undecodable { sequence, source })?;
-            fold.apply(decoded)?;
         }
     }
     Ok(())
+}
+
+/// Applies all events of the movie that the log has.
+pub async fn refill_to_end(log: &EventReader, fold: &mut Fold) -> Result<(), RefillError> {
+    while page(log, fold, PAGE_EVENTS).await? > 0 {}
+    Ok(())
+}
+
+/// Applies the movie's next events, and answers how many.
+async fn page(log: &EventReader, fold: &mut Fold, limit: u32) -> Result<usize, RefillError> {
+    let page = log
+        .read_movie(fold.movie_id, fold.version + 1, limit)
+        .await
+        .map_err(|error| failure(error, fold.version + 1))?;
+    let events = page.len();
+    for recorded in page {
+        let sequence = recorded.sequence;
+        let decoded = decode(fold.movie_id, recorded)
+            .map_err(|source| RefillError::Undecodable { sequence, source })?;
+        fold.apply(decoded)?;
+    }
+    Ok(events)
 }
 
 fn failure(error: EventLogError, sequence: u64) -> RefillError {

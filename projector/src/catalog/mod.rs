@@ -16,7 +16,7 @@ mod write;
 use std::collections::{BTreeSet, HashMap};
 
 use marquee_domain::{Movie, MovieId};
-use marquee_infra::event_log::EventReader;
+use marquee_infra::{event_log::EventReader, kafka::CloudEvent};
 use rdkafka::{Message, message::OwnedMessage};
 use sqlx::MySqlConnection;
 
@@ -57,6 +57,36 @@ impl Catalog {
         Ok(fold.movie)
     }
 
+    /// Brings the movie's rows up to date with the event log, whatever came by Kafka. For a
+    /// transaction that is the partition's only writer.
+    pub async fn catch_up(
+        &self,
+        tx: &mut MySqlConnection,
+        movie_id: MovieId,
+        partition: i32,
+    ) -> Result<Reached, RefillError> {
+        let id = [movie_id.to_string()];
+        let set = TableSet::Live;
+        let stored = load::movies(tx, set, &id).await.map_err(RefillError::Log)?.pop();
+        let mut fold = match stored {
+            Some(Stored::Row(fold)) => fold,
+            Some(Stored::Unreadable { .. }) => Fold::unreadable(movie_id),
+            None => Fold::absent(movie_id),
+        };
+        log::refill_to_end(&self.log, &mut fold).await?;
+        if fold.changed() {
+            write::write(tx, set, &[(&fold, partition)]).await.map_err(RefillError::Log)?;
+            let history: Vec<_> = fold.history.iter().map(|entry| (movie_id, entry)).collect();
+            history::write(tx, set, &history).await.map_err(RefillError::Log)?;
+        }
+        Ok(Reached { version: fold.version, position: fold.position })
+    }
+
+    /// The place in its movie's history that the record claims, if it can be read.
+    pub fn version_of(record: &OwnedMessage) -> Option<u64> {
+        CloudEvent::from_headers(record.headers()?).ok()?.sequence
+    }
+
     /// Makes all rows of a movie from nothing, as its first `version` events add up; of 0 events, no
     /// row. For a transaction that is the partition's only writer.
     pub async fn reproject(
@@ -77,6 +107,14 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+/// How far a movie was brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// 0 if the event log has no event of it.
+    pub version: u64,
+    pub position: u64,
 }
 
 impl Projection for Catalog {

@@ -8,6 +8,8 @@ use std::{
 use metrics::{counter, gauge};
 use serde::Serialize;
 
+use crate::failure::chain;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CatalogTopicStatus {
     pub role: Role,
@@ -121,20 +123,4 @@ impl Reporter {
     fn locked(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The error and its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // rdkafka repeats its cause in its own text.
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -1,10 +1,12 @@
 //! Parked records: what could not be decoded or applied, kept with all that is needed to try again.
 
+mod gauges;
 mod list;
 mod repair;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use chrono::{DateTime, Utc};
 use marquee_domain::MovieId;
 use marquee_infra::clock;
 use rdkafka::{
@@ -14,11 +16,12 @@ use rdkafka::{
 use serde_json::{Value, json};
 use sqlx::{MySqlConnection, types::Json};
 
-use crate::{checkpoint::Lane, failure::Failure, projection::Parked};
+use crate::{checkpoint::Lane, dead_letters, failure::Failure, projection::Parked};
 
 pub use self::{
+    gauges::keep_gauges,
     list::{ParkedRecord, list, show},
-    repair::{Retried, discard, retry},
+    repair::{Discarded, Retried, discard, retry},
 };
 
 const MAX_ERROR_CHARS: usize = 2_000;
@@ -32,34 +35,52 @@ pub enum Selection {
     All,
 }
 
-/// Parks the records. One that is parked already gets the new error.
+/// Parks the records, and has them copied to the topic of dead letters. One that is parked already
+/// gets the new error.
 pub async fn write(
     tx: &mut MySqlConnection,
     lane: &Lane,
     records: &[OwnedMessage],
     parked: &[Parked],
 ) -> Result<(), Failure> {
-    for Parked { index, movie_id, error } in parked {
-        let Some(record) = records.get(*index) else { continue };
-        sqlx::query(
-            "INSERT INTO parked_events (projection, topic, kafka_partition, kafka_offset, movie_id,
-                 record_key, headers, payload, error, parked_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON DUPLICATE KEY UPDATE error = VALUES(error)",
-        )
-        .bind(lane.projection)
-        .bind(&lane.topic)
-        .bind(lane.partition)
-        .bind(record.offset())
-        .bind(movie_id)
-        .bind(record.key())
-        .bind(Json(record.headers().map(headers_to_json).unwrap_or_default()))
-        .bind(record.payload())
-        .bind(error.chars().take(MAX_ERROR_CHARS).collect::<String>())
-        .bind(clock::now())
-        .execute(&mut *tx)
-        .await?;
+    let now = clock::now();
+    let mut offsets = Vec::with_capacity(parked.len());
+    for parked in parked {
+        let Some(record) = records.get(parked.index) else { continue };
+        insert(tx, lane, record, parked, None, now).await?;
+        offsets.push(record.offset());
     }
+    dead_letters::enqueue(tx, lane, &offsets).await
+}
+
+/// `id`: the one that it had before it was tried again.
+async fn insert(
+    tx: &mut MySqlConnection,
+    lane: &Lane,
+    record: &OwnedMessage,
+    parked: &Parked,
+    id: Option<u64>,
+    parked_at: DateTime<Utc>,
+) -> Result<(), Failure> {
+    sqlx::query(
+        "INSERT INTO parked_events (id, projection, topic, kafka_partition, kafka_offset, movie_id,
+             record_key, headers, payload, error, parked_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE error = VALUES(error)",
+    )
+    .bind(id)
+    .bind(lane.projection)
+    .bind(&lane.topic)
+    .bind(lane.partition)
+    .bind(record.offset())
+    .bind(&parked.movie_id)
+    .bind(record.key())
+    .bind(Json(record.headers().map(headers_to_json).unwrap_or_default()))
+    .bind(record.payload())
+    .bind(parked.error.chars().take(MAX_ERROR_CHARS).collect::<String>())
+    .bind(parked_at)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -82,7 +103,8 @@ fn headers_to_json(headers: &OwnedHeaders) -> Vec<Value> {
         .collect()
 }
 
-fn headers_from_json(headers: &[Value]) -> OwnedHeaders {
+/// Whose name was not UTF-8 is left out: it could not be read in the first place.
+pub(crate) fn headers_from_json(headers: &[Value]) -> OwnedHeaders {
     headers.iter().fold(OwnedHeaders::new(), |headers, header| {
         let Some(key) = header["name"].as_str() else { return headers };
         let hex = header["value_hex"].as_str().and_then(|digits| hex::decode(digits).ok());

@@ -1,6 +1,8 @@
 //! Trying parked records again, or giving them up. Both wait for the partition's worker and keep it
 //! waiting: the checkpoint's row is their common lock.
 
+use chrono::{DateTime, Utc};
+use marquee_domain::MovieId;
 use marquee_infra::event_log::EventReader;
 use rdkafka::{Timestamp, message::OwnedMessage};
 use serde_json::Value;
@@ -8,10 +10,10 @@ use sqlx::{FromRow, MySql, MySqlConnection, MySqlPool, QueryBuilder, types::Json
 
 use super::{Selection, headers_from_json};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Reached, RefillError},
     checkpoint::{self, Lane},
     failure::Failure,
-    projection::{Applied, Projection},
+    projection::{Parked, Projection},
     token_audit::TokenAudit,
 };
 
@@ -21,7 +23,15 @@ pub struct Retried {
     pub still_parked: usize,
 }
 
-/// Applies the records in order; what fails is parked again. One transaction for each movie.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Discarded {
+    pub records: usize,
+    /// The movies that the event log could not bring up to date, and why.
+    pub behind: Vec<(String, String)>,
+}
+
+/// Applies the records in order, and where that fails, the event log's own events of the movie: a
+/// record is but a copy of one. What fails either way stays parked. One transaction for each movie.
 pub async fn retry(
     pool: &MySqlPool,
     log: &EventReader,
@@ -32,38 +42,65 @@ pub async fn retry(
         let lane = group.lane()?;
         let mut tx = pool.begin().await?;
         checkpoint::begin_repair(&mut tx, &lane).await?;
-        let records = group.take(&mut tx).await?;
-        let applied = apply(&mut tx, &lane, log, &records).await?;
-        super::write(&mut tx, &lane, &records, &applied.parked).await?;
-        tx.commit().await?;
-        retried.tried += records.len();
-        retried.still_parked += applied.parked.len();
+        let taken = group.take(&mut tx).await?;
+        retried.tried += taken.len();
+        match group.heal(&mut tx, &lane, log, &taken).await {
+            Ok(parked) => {
+                for parked in &parked {
+                    let Some(was) = taken.get(parked.index) else { continue };
+                    let record = &was.record;
+                    super::insert(&mut tx, &lane, record, parked, Some(was.id), was.parked_at)
+                        .await?;
+                }
+                tx.commit().await?;
+                retried.still_parked += parked.len();
+            }
+            // It stays as it was.
+            Err(Failure::Refused(_)) => retried.still_parked += taken.len(),
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(retried)
 }
 
-/// Forgets the records. A movie's next event brings it up to date from the event log.
-pub async fn discard(pool: &MySqlPool, selection: &Selection) -> Result<usize, Failure> {
-    let mut discarded = 0;
+/// Forgets the records. Their movies are brought up to date from the event log: without the records
+/// nothing would tell that they are not.
+pub async fn discard(
+    pool: &MySqlPool,
+    log: &EventReader,
+    selection: &Selection,
+) -> Result<Discarded, Failure> {
+    let mut discarded = Discarded::default();
     for group in groups(pool, selection).await? {
+        let lane = group.lane()?;
         let mut tx = pool.begin().await?;
-        checkpoint::begin_repair(&mut tx, &group.lane()?).await?;
-        discarded += group.take(&mut tx).await?.len();
+        checkpoint::begin_repair(&mut tx, &lane).await?;
+        discarded.records += group.take(&mut tx).await?.len();
+        if let Some(movie_id) = group.catalog_movie() {
+            match catch_up(&mut tx, &lane, log, movie_id).await? {
+                Ok(_) => {}
+                Err(why) => discarded.behind.push((group.movie_id.clone(), why)),
+            }
+        }
         tx.commit().await?;
     }
     Ok(discarded)
 }
 
-async fn apply(
+/// The version that the movie has now, or why the event log cannot bring it up to date.
+async fn catch_up(
     tx: &mut MySqlConnection,
     lane: &Lane,
     log: &EventReader,
-    records: &[OwnedMessage],
-) -> Result<Applied, Failure> {
-    if lane.projection == Catalog::NAME {
-        Catalog::new(log.clone()).apply(tx, records).await
-    } else {
-        TokenAudit.apply(tx, records).await
+    movie_id: MovieId,
+) -> Result<Result<u64, String>, Failure> {
+    match Catalog::new(log.clone()).catch_up(tx, movie_id, lane.partition).await {
+        Ok(Reached { version, position }) => {
+            checkpoint::raise(tx, lane, position).await?;
+            Ok(Ok(version))
+        }
+        Err(RefillError::Log(failure)) => Err(failure),
+        Err(error) => Ok(Err(error.to_string())),
     }
 }
 
@@ -98,6 +135,13 @@ async fn groups(pool: &MySqlPool, selection: &Selection) -> Result<Vec<Group>, F
     Ok(select.build_query_as().fetch_all(pool).await?)
 }
 
+/// A record that is being tried again. If it fails again, it is parked as the one that it was.
+struct Taken {
+    id: u64,
+    parked_at: DateTime<Utc>,
+    record: OwnedMessage,
+}
+
 impl Group {
     fn lane(&self) -> Result<Lane, Failure> {
         let projection = [Catalog::NAME, TokenAudit::NAME]
@@ -107,17 +151,49 @@ impl Group {
         Ok(Lane { projection, topic: self.topic.clone(), partition: self.kafka_partition })
     }
 
+    fn catalog_movie(&self) -> Option<MovieId> {
+        (self.projection == Catalog::NAME).then(|| self.movie_id.parse().ok()).flatten()
+    }
+
+    /// What has to be parked again.
+    async fn heal(
+        &self,
+        tx: &mut MySqlConnection,
+        lane: &Lane,
+        log: &EventReader,
+        taken: &[Taken],
+    ) -> Result<Vec<Parked>, Failure> {
+        let records: Vec<OwnedMessage> = taken.iter().map(|one| one.record.clone()).collect();
+        let applied = if lane.projection == Catalog::NAME {
+            Catalog::new(log.clone()).apply(tx, &records).await?
+        } else {
+            TokenAudit.apply(tx, &records).await?
+        };
+        if let Some(movie_id) = self.catalog_movie()
+            && !applied.parked.is_empty()
+        {
+            let wanted = records.iter().filter_map(Catalog::version_of).max().unwrap_or(1);
+            let reached = catch_up(tx, lane, log, movie_id).await?;
+            if reached.is_ok_and(|version| version >= wanted) {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(applied.parked)
+    }
+
     /// The records in order, no longer parked.
-    async fn take(&self, tx: &mut MySqlConnection) -> Result<Vec<OwnedMessage>, Failure> {
+    async fn take(&self, tx: &mut MySqlConnection) -> Result<Vec<Taken>, Failure> {
         #[derive(FromRow)]
         struct Row {
+            id: u64,
             kafka_offset: i64,
             record_key: Option<Vec<u8>>,
             headers: Json<Vec<Value>>,
             payload: Option<Vec<u8>>,
+            parked_at: DateTime<Utc>,
         }
         let mut select = QueryBuilder::new(
-            "SELECT kafka_offset, record_key, headers, payload FROM parked_events",
+            "SELECT id, kafka_offset, record_key, headers, payload, parked_at FROM parked_events",
         );
         self.push_condition(&mut select);
         select.push(" ORDER BY kafka_offset");
@@ -125,8 +201,10 @@ impl Group {
         let mut delete = QueryBuilder::new("DELETE FROM parked_events");
         self.push_condition(&mut delete);
         delete.build().execute(tx).await?;
-        let record = |row: Row| {
-            OwnedMessage::new(
+        let taken = |row: Row| Taken {
+            id: row.id,
+            parked_at: row.parked_at,
+            record: OwnedMessage::new(
                 row.payload,
                 row.record_key,
                 self.topic.clone(),
@@ -134,9 +212,9 @@ impl Group {
                 self.kafka_partition,
                 row.kafka_offset,
                 Some(headers_from_json(&row.headers.0)),
-            )
+            ),
         };
-        Ok(rows.into_iter().map(record).collect())
+        Ok(rows.into_iter().map(taken).collect())
     }
 
     fn push_condition<'a>(&'a self, query: &mut QueryBuilder<'a, MySql>) {

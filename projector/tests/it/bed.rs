@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,8 @@ use marquee_infra::{
 };
 use projector::{Application, Settings, settings::ReadinessSettings};
 use rdkafka::{
+    admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
+    client::DefaultClientContext,
     message::OwnedHeaders,
     producer::{FutureProducer, FutureRecord, Producer},
 };
@@ -39,6 +42,7 @@ pub struct Bed {
 }
 
 /// A record to publish.
+#[derive(Clone)]
 pub struct Record {
     pub key: Option<Vec<u8>>,
     pub payload: Option<Vec<u8>>,
@@ -47,6 +51,8 @@ pub struct Record {
 
 /// A projector that runs until it is stopped.
 pub struct Running {
+    /// Of its health.
+    pub address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -85,6 +91,7 @@ impl Bed {
         config
             .set("partitioner", kafka::PARTITIONER)
             .set("transactional.id", format!("{name}.publisher"))
+            .set("message.max.bytes", "16000000")
             .set("linger.ms", "0");
         let producer: FutureProducer = config.create().expect("a producer");
         producer.init_transactions(KAFKA_TIMEOUT).expect("Kafka is up");
@@ -105,11 +112,26 @@ impl Bed {
     pub fn start(&self) -> Running {
         let application = Application::build(self.settings.clone(), None).expect("it builds");
         let stop = application.stop_token();
-        Running { stop, task: tokio::spawn(application.run_until_stopped()) }
+        let address = application.address().expect("it listens");
+        Running { address, stop, task: tokio::spawn(application.run_until_stopped()) }
     }
 
-    /// Publishes all of them in one Kafka transaction, as the relay does.
-    pub async fn publish(&self, topic: &str, records: Vec<Record>) {
+    /// Gives the topic these settings, and no others.
+    pub async fn configure_topic(&self, topic: &str, settings: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.settings.kafka.client_config().create().expect("a client");
+        let config = settings
+            .iter()
+            .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |config, (name, value)| {
+                config.set(name, value)
+            });
+        let altered = admin.alter_configs([&config], &AdminOptions::new()).await.expect("it is up");
+        assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+    }
+
+    /// Publishes all of them in one Kafka transaction, as the relay does. Answers the partition and
+    /// the offset of each.
+    pub async fn publish(&self, topic: &str, records: Vec<Record>) -> Vec<(i32, i64)> {
         self.producer.begin_transaction().expect("a transaction begins");
         let mut deliveries = Vec::new();
         for record in &records {
@@ -122,10 +144,14 @@ impl Bed {
             }
             deliveries.push(self.producer.send_result(message).map_err(|(error, _)| error));
         }
+        let mut places = Vec::new();
         for delivery in deliveries {
-            delivery.expect("it is queued").await.expect("not cancelled").expect("it is stored");
+            let delivery = delivery.expect("it is queued").await.expect("not cancelled");
+            let delivery = delivery.expect("it is stored");
+            places.push((delivery.partition, delivery.offset));
         }
         self.producer.commit_transaction(KAFKA_TIMEOUT).expect("the transaction commits");
+        places
     }
 
     pub async fn publish_events(&self, events: &[Recorded]) {

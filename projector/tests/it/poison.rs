@@ -2,7 +2,7 @@
 
 use marquee_domain::{MovieEvent, MovieId};
 use marquee_infra::event_log::EventReader;
-use projector::parked::{self, Retried, Selection};
+use projector::parked::{self, Discarded, Retried, Selection};
 use rdkafka::message::{Header, OwnedHeaders};
 
 use crate::{
@@ -105,7 +105,9 @@ async fn a_record_that_names_no_movie_is_parked_alone() {
     bed.wait_for_version(movie_id, 1).await;
     bed.wait_for_count(4, PARKED).await;
     assert_eq!(errors(&bed, None).await.len(), 4);
-    assert_eq!(parked::discard(&bed.pool, &Selection::All).await.unwrap(), 4);
+    let reader = EventReader::new(bed.pool.clone());
+    let discarded = parked::discard(&bed.pool, &reader, &Selection::All).await.unwrap();
+    assert_eq!(discarded, Discarded { records: 4, behind: Vec::new() });
     assert_eq!(model::actual(&bed).await, model::expected(&log));
     running.stop().await;
 }
@@ -176,7 +178,7 @@ async fn retry_heals_when_the_cause_is_gone() {
 }
 
 #[tokio::test]
-async fn after_discard_the_next_event_brings_the_movie_up_to_date() {
+async fn discard_brings_the_movie_up_to_date_from_the_event_log() {
     let bed = Bed::new().await;
     let running = bed.start();
     let mut log = Log::new();
@@ -191,11 +193,57 @@ async fn after_discard_the_next_event_brings_the_movie_up_to_date() {
     assert_eq!(shown.payload.as_deref(), Some("?"));
     assert_eq!(shown.key, Some(movie_id.to_string()));
     assert!(shown.headers.iter().any(|header| header["name"] == "ce_position"));
-    assert_eq!(parked::discard(&bed.pool, &Selection::Id(parked[0].id)).await.unwrap(), 1);
+    let reader = EventReader::new(bed.pool.clone());
+    let one = Selection::Id(parked[0].id);
+    let discarded = parked::discard(&bed.pool, &reader, &one).await.unwrap();
+    assert_eq!(discarded, Discarded { records: 1, behind: Vec::new() });
+    assert_eq!(model::actual(&bed).await, model::expected(&log));
 
     log.retitle(movie_id, "Clear again");
     bed.publish_events(&log.events[2..]).await;
     bed.wait_for_version(movie_id, 3).await;
+    assert_eq!(model::actual(&bed).await, model::expected(&log));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_event_log_cannot_tell_either_stays_parked_as_it_was() {
+    let bed = Bed::new().await;
+    let running = bed.start();
+    let mut log = Log::new();
+    let movie_id = log.create("Tomorrow");
+    log.retitle(movie_id, "Tomorrow, in a version yet to come");
+    log.retitle(movie_id, "Tomorrow, parked behind it");
+    bed.log(&log.events).await;
+    let retyped = "UPDATE events SET event_type = ? WHERE position = 2";
+    let newer = "marquee.movie.MovieRetitled.v9";
+    sqlx::query(retyped).bind(newer).execute(&bed.pool).await.unwrap();
+    let mut records: Vec<Record> = log.events.iter().map(Recorded::record).collect();
+    let mut about = log.events[1].cloud_event();
+    about.event_type = newer.to_owned();
+    records[1].headers = about.to_headers();
+    bed.publish(&bed.topics.movies, records).await;
+    bed.wait_for_count(2, PARKED).await;
+    let before = parked::list(&bed.pool).await.unwrap();
+
+    let reader = EventReader::new(bed.pool.clone());
+    let retried = parked::retry(&bed.pool, &reader, &Selection::All).await.unwrap();
+    assert_eq!(retried, Retried { tried: 2, still_parked: 2 });
+    let after = parked::list(&bed.pool).await.unwrap();
+    assert_eq!(format!("{after:?}"), format!("{before:?}"), "the same, and since the same time");
+    let discarded = parked::discard(&bed.pool, &reader, &Selection::All).await.unwrap();
+    assert_eq!((discarded.records, discarded.behind.len()), (2, 1));
+    assert_eq!(discarded.behind[0].0, movie_id.to_string());
+    assert!(discarded.behind[0].1.contains("has no version 9"), "{:?}", discarded.behind);
+    bed.wait_for_version(movie_id, 1).await;
+
+    // A release that knows it: here, the log tells it in the version that this one knows.
+    let known = "marquee.movie.MovieRetitled.v1";
+    sqlx::query(retyped).bind(known).execute(&bed.pool).await.unwrap();
+    log.retitle(movie_id, "Tomorrow, today");
+    bed.log(&log.events[3..]).await;
+    bed.publish_events(&log.events[3..]).await;
+    bed.wait_for_version(movie_id, 4).await;
     assert_eq!(model::actual(&bed).await, model::expected(&log));
     running.stop().await;
 }

@@ -12,7 +12,7 @@ use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
-    message::BorrowedMessage,
+    message::OwnedMessage,
     metadata::MetadataPartition,
 };
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub struct Published {
 }
 
 impl Published {
-    fn of(message: &BorrowedMessage<'_>) -> Self {
+    fn of(message: &OwnedMessage) -> Self {
         let bytes = message.payload().unwrap_or_default().to_vec();
         Self {
             key: String::from_utf8(message.key().expect("a key").to_vec()).expect("text"),
@@ -54,8 +54,13 @@ impl Published {
     }
 }
 
-/// All records of the topic, one partition after the other.
+/// All documents of the topic, one partition after the other.
 pub fn read(bed: &Bed, topic: &str) -> Vec<Published> {
+    records(bed, topic).iter().map(Published::of).collect()
+}
+
+/// All records of the topic, one partition after the other.
+pub fn records(bed: &Bed, topic: &str) -> Vec<OwnedMessage> {
     let mut config = bed.settings.kafka.client_config();
     config
         .set("group.id", "nobody-joins-it")
@@ -72,14 +77,14 @@ pub fn read(bed: &Bed, topic: &str) -> Vec<Published> {
         assignment.add_partition_offset(topic, *partition, Offset::Beginning).expect("an offset");
     }
     consumer.assign(&assignment).expect("it can be assigned");
-    let mut found = BTreeMap::<i32, Vec<Published>>::new();
+    let mut found = BTreeMap::<i32, Vec<OwnedMessage>>::new();
     let mut open = partitions;
     let deadline = Instant::now() + DEADLINE;
     while !open.is_empty() {
         assert!(Instant::now() < deadline, "the topic's end was not reached");
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                found.entry(message.partition()).or_default().push(Published::of(&message));
+                found.entry(message.partition()).or_default().push(message.detach());
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 open.remove(&partition);
