@@ -121,7 +121,7 @@ async fn migrate(settings: &Settings) -> anyhow::Result<ExitCode> {
 /// Exits with 1 when the log and the read models contradict each other.
 async fn show_status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
     let pool = mysql::connect_lazy(&settings.mysql.url, 1)?;
-    let status = status::collect(&pool, &settings.kafka, &settings.topics).await?;
+    let status = status::collect(&pool, settings).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {

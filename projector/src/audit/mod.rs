@@ -162,7 +162,10 @@ fn missing(from: u64, to: u64, present: &Positions, seen: &Positions) -> Vec<Ran
 }
 
 /// Up to which position the relay has published the log; none if nobody knows.
-async fn relay_cursor(pool: &MySqlPool, settings: &Settings) -> anyhow::Result<Option<u64>> {
+pub(crate) async fn relay_cursor(
+    pool: &MySqlPool,
+    settings: &Settings,
+) -> anyhow::Result<Option<u64>> {
     let (client, topics) = (settings.kafka.clone(), settings.topics.clone());
     let marks = tokio::task::spawn_blocking(move || {
         CursorStore::open(&client, &topics.group(RELAY_GROUP), &topics.names().movies)?
