@@ -156,8 +156,7 @@ impl Application {
                     let lag: i64 = lanes.iter().map(|lane| lane.lag_events()).sum();
                     return Ok(json!({ "assigned": lanes.len(), "lag_events": lag }));
                 }
-                let names: Vec<String> = stuck.iter().map(ToString::to_string).collect();
-                Err(format!("stuck: {}", names.join(", ")))
+                Err(format!("stuck: {}", stuck.join(", ")))
             }
         });
         vec![mysql, kafka, partitions]

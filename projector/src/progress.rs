@@ -12,11 +12,18 @@ use metrics::gauge;
 
 use crate::checkpoint::Lane;
 
-/// The partitions that this process works on, and whether their consumers reach Kafka.
+/// The partitions that this process works on, and how their consumers fare.
 #[derive(Debug, Default)]
 pub struct Progress {
     lanes: Mutex<BTreeMap<Lane, Arc<LaneProgress>>>,
-    kafka_reachable: Mutex<BTreeMap<&'static str, bool>>,
+    consumers: Mutex<BTreeMap<&'static str, ConsumerProgress>>,
+}
+
+#[derive(Debug)]
+struct ConsumerProgress {
+    reaches_kafka: bool,
+    /// When its thread last asked for records. One that hangs would also tell no lag.
+    polled_at: Instant,
 }
 
 impl Progress {
@@ -44,22 +51,42 @@ impl Progress {
     }
 
     pub fn set_kafka_reachable(&self, projection: &'static str, reachable: bool) {
-        locked(&self.kafka_reachable).insert(projection, reachable);
+        self.with_consumer(projection, |consumer| consumer.reaches_kafka = reachable);
+    }
+
+    pub fn polls(&self, projection: &'static str) {
+        self.with_consumer(projection, |consumer| consumer.polled_at = Instant::now());
+    }
+
+    fn with_consumer(&self, projection: &'static str, change: impl FnOnce(&mut ConsumerProgress)) {
+        let mut consumers = locked(&self.consumers);
+        change(consumers.entry(projection).or_insert_with(|| ConsumerProgress {
+            reaches_kafka: false,
+            polled_at: Instant::now(),
+        }));
     }
 
     /// Whether every consumer has a connection to a broker.
     pub fn kafka_reachable(&self) -> bool {
-        let reachable = locked(&self.kafka_reachable);
-        !reachable.is_empty() && reachable.values().all(|reachable| *reachable)
+        let consumers = locked(&self.consumers);
+        !consumers.is_empty() && consumers.values().all(|consumer| consumer.reaches_kafka)
     }
 
-    /// Partitions with events waiting, none of which has been applied for `limit`.
-    pub fn stuck(&self, limit: Duration) -> Vec<Lane> {
-        self.lanes()
+    /// What has got nothing done for longer than `limit`: partitions with events waiting, none of
+    /// which was applied, and consumers that ask for no records. A partition that is only slow is not
+    /// among them, however long its queue.
+    pub fn stuck(&self, limit: Duration) -> Vec<String> {
+        let consumers: Vec<String> = locked(&self.consumers)
+            .iter()
+            .filter(|(_, consumer)| consumer.polled_at.elapsed() > limit)
+            .map(|(projection, _)| format!("consumer of {projection}"))
+            .collect();
+        let lanes = self.lanes();
+        let stalled = lanes
             .iter()
             .filter(|lane| lane.stalled_for().is_some_and(|stalled| stalled > limit))
-            .map(|lane| lane.lane.clone())
-            .collect()
+            .map(|lane| lane.lane.to_string());
+        consumers.into_iter().chain(stalled).collect()
     }
 }
 
@@ -80,7 +107,8 @@ struct State {
     at_end: bool,
     /// Since when there are events waiting and none was applied.
     stalled_since: Option<Instant>,
-    last_event_at: Option<DateTime<Utc>>,
+    /// No event that waits is older, as far as this is known.
+    oldest_waiting_at: Option<DateTime<Utc>>,
 }
 
 impl State {
@@ -92,6 +120,12 @@ impl State {
         } else {
             (self.end_offset.max(self.delivered_to) - self.next_offset).max(0)
         }
+    }
+
+    fn lag_seconds(&self, now: DateTime<Utc>) -> f64 {
+        self.oldest_waiting_at
+            .filter(|_| self.lag_events() > 0)
+            .map_or(0.0, |oldest| (now - oldest).to_std().unwrap_or_default().as_secs_f64())
     }
 
     fn watch_for_stall(&mut self, progressed: bool) {
@@ -116,8 +150,11 @@ impl LaneProgress {
         locked(&self.state).lag_events()
     }
 
-    pub fn delivered(&self, offset: i64) {
+    pub fn delivered(&self, offset: i64, event_at: Option<DateTime<Utc>>) {
         let mut state = locked(&self.state);
+        if state.oldest_waiting_at.is_none() {
+            state.oldest_waiting_at = event_at;
+        }
         state.delivered_to = offset + 1;
         state.at_end = false;
         state.watch_for_stall(false);
@@ -132,7 +169,8 @@ impl LaneProgress {
     pub fn applied(&self, next_offset: i64, last_event_at: Option<DateTime<Utc>>) {
         let mut state = locked(&self.state);
         state.next_offset = next_offset;
-        state.last_event_at = last_event_at.or(state.last_event_at);
+        let all_applied = next_offset >= state.delivered_to;
+        state.oldest_waiting_at = last_event_at.filter(|_| !all_applied);
         state.watch_for_stall(true);
     }
 
@@ -141,11 +179,7 @@ impl LaneProgress {
         let mut state = locked(&self.state);
         state.end_offset = end_offset;
         state.watch_for_stall(false);
-        let lag = state.lag_events();
-        let behind = state
-            .last_event_at
-            .filter(|_| lag > 0)
-            .map_or(0.0, |last| (clock::now() - last).to_std().unwrap_or_default().as_secs_f64());
+        let (lag, behind) = (state.lag_events(), state.lag_seconds(clock::now()));
         drop(state);
         self.set_gauges(lag, behind);
     }
@@ -166,4 +200,82 @@ impl LaneProgress {
 /// A panic elsewhere leaves numbers that are at worst old.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    fn lane() -> Lane {
+        Lane { projection: "catalog", topic: "movies".to_owned(), partition: 0 }
+    }
+
+    fn at(seconds: i64) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(seconds, 0)
+    }
+
+    /// The time that has passed since then is over the limit.
+    fn pass() {
+        let began = Instant::now();
+        while began.elapsed() <= SOON {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn a_partition_is_stuck_when_events_wait_and_none_is_applied() {
+        let progress = Progress::default();
+        let one = progress.open(&lane(), 0);
+        pass();
+        assert_eq!(progress.stuck(SOON), [""; 0], "nothing waits");
+        one.delivered(0, at(1));
+        pass();
+        assert_eq!(progress.stuck(SOON), ["catalog:movies[0]"]);
+        one.applied(1, at(1));
+        pass();
+        assert_eq!(progress.stuck(SOON), [""; 0], "all is applied");
+        // What waits in Kafka counts like what was delivered.
+        one.observe_end(5);
+        pass();
+        assert_eq!(progress.stuck(SOON), ["catalog:movies[0]"]);
+    }
+
+    #[test]
+    fn a_slow_partition_is_not_stuck() {
+        let one = Progress::default().open(&lane(), 0);
+        one.delivered(9, at(1));
+        for offset in 1..9 {
+            pass();
+            let before = Instant::now();
+            one.applied(offset, at(1));
+            assert!(one.stalled_for().is_some_and(|stalled| stalled <= before.elapsed()));
+        }
+    }
+
+    #[test]
+    fn a_consumer_that_asks_for_nothing_is_stuck() {
+        let progress = Progress::default();
+        progress.polls("catalog");
+        pass();
+        assert_eq!(progress.stuck(SOON), ["consumer of catalog"]);
+        progress.polls("catalog");
+        assert_eq!(progress.stuck(Duration::from_secs(60)), [""; 0]);
+    }
+
+    #[test]
+    fn the_lag_in_seconds_is_the_age_of_the_oldest_event_that_waits() {
+        let one = Progress::default().open(&lane(), 0);
+        let lag = |now| locked(&one.state).lag_seconds(at(now).unwrap());
+        one.delivered(0, at(10));
+        one.delivered(1, at(20));
+        assert!((lag(25) - 15.0).abs() < f64::EPSILON, "none was applied yet");
+        one.applied(1, at(10));
+        assert!((lag(25) - 15.0).abs() < f64::EPSILON, "the next one may be as old");
+        one.applied(2, at(20));
+        assert!(lag(25).abs() < f64::EPSILON, "none waits");
+        one.delivered(2, at(30));
+        assert!((lag(31) - 1.0).abs() < f64::EPSILON, "the time of before is forgotten");
+    }
 }

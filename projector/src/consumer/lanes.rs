@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::worker::{Delivery, Worker};
+use super::worker::{Delivery, Worker, time_of};
 use crate::{
     checkpoint::{self, Lane},
     progress::{LaneProgress, Progress},
@@ -139,7 +139,7 @@ impl<P: Projection> Lanes<P> {
     pub fn deliver(&mut self, record: OwnedMessage) -> Option<Wish> {
         let partition = record.partition();
         let lane = self.open.get_mut(&partition)?;
-        lane.progress.delivered(record.offset());
+        lane.progress.delivered(record.offset(), time_of(&record));
         let was_waiting = !lane.waiting.is_empty();
         lane.waiting.push_back(record);
         if lane.flush() || was_waiting {

@@ -119,6 +119,7 @@ impl<P: Projection> ConsumerThread<'_, P> {
     fn run(&mut self) -> KafkaResult<()> {
         let mut poll_timeout = POLL_TIMEOUT;
         while !self.shared.stop.is_cancelled() {
+            self.shared.progress.polls(P::NAME);
             match self.consumer.poll(poll_timeout) {
                 Some(Ok(message)) => {
                     self.complaint = None;

@@ -210,6 +210,6 @@ impl Trouble {
     }
 }
 
-fn time_of(record: &OwnedMessage) -> Option<DateTime<Utc>> {
+pub fn time_of(record: &OwnedMessage) -> Option<DateTime<Utc>> {
     record.timestamp().to_millis().and_then(DateTime::from_timestamp_millis)
 }

@@ -12,6 +12,7 @@ mod model;
 mod ownership;
 mod poison;
 mod poison_matrix;
+mod readiness;
 mod rebuild;
 mod replay;
 mod samples;
