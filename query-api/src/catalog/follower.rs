@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
+use marquee_domain::MovieId;
 use marquee_infra::{clock, mysql};
 use sqlx::{Connection, MySqlPool};
 use thiserror::Error;
@@ -16,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Catalog, CatalogMovie, Snapshot,
-    rows::{self, Checkpoint, MovieRows},
-    snapshot::Change,
+    rows::{self, Checkpoint, MovieRows, StaleRow},
+    snapshot::{Change, Stale},
 };
 
 /// A refresh that takes longer has lost MySQL. Reading everything takes seconds at most.
@@ -184,6 +186,8 @@ impl Follower {
                 snapshot
             }
         };
+        let stale = rows::stale(&mut view, &self.settings.topic).await?;
+        let snapshot = snapshot.with_stale(stale.iter().filter_map(stale_since).collect::<Stale>());
         view.commit().await?;
 
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
@@ -218,6 +222,10 @@ fn can_follow(seen: &Checkpoints, now: &Checkpoints) -> bool {
         now.get(partition)
             .is_some_and(|now| now.generation == seen.generation && now.position >= seen.position)
     })
+}
+
+fn stale_since(row: &StaleRow) -> Option<(MovieId, DateTime<Utc>)> {
+    Some((row.movie_id.parse().ok()?, row.since.and_utc()))
 }
 
 /// A row that cannot be read is a bug of the projector's; the other movies are served.

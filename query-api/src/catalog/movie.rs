@@ -129,13 +129,17 @@ impl CatalogMovie {
 
     /// What `catalog:read` gets. Put together when it is asked for: editors are few, and the memory
     /// of a second rendering would not be.
-    pub fn editorial(&self) -> Result<EditorialMovie, serde_json::Error> {
+    pub fn editorial(
+        &self,
+        stale_since: Option<DateTime<Utc>>,
+    ) -> Result<EditorialMovie, serde_json::Error> {
         let Movie { fields, stream_sources, caption_tracks } =
             serde_json::from_slice(&self.document)?;
         let Editorial { fields: editorial, stream_facts, caption_facts } = &self.editorial;
         Ok(EditorialMovie {
             fields,
             editorial: editorial.clone(),
+            stale_since,
             stream_sources: stream_sources
                 .into_iter()
                 .zip(stream_facts)

@@ -10,8 +10,9 @@ use crate::text::Text;
 pub(super) const CHUNK_MOVIES: u32 = 1_000;
 
 /// Every statement, for the test that prepares them all.
-pub const STATEMENTS: [&str; 7] = [
+pub const STATEMENTS: [&str; 8] = [
     CHECKPOINTS,
+    STALE,
     MOVIES_CHANGED,
     SOURCES_CHANGED,
     CAPTIONS_CHANGED,
@@ -43,8 +44,12 @@ macro_rules! caption_columns {
     };
 }
 
-const CHECKPOINTS: &str = "SELECT kafka_partition, position, generation \
+const CHECKPOINTS: &str = "SELECT kafka_partition, next_offset, position, generation \
      FROM projection_checkpoints WHERE projection = 'catalog' AND topic = ?";
+
+// By an index alone, a step for each movie.
+const STALE: &str = "SELECT movie_id, MIN(parked_at) AS since FROM parked_events \
+     WHERE projection = 'catalog' AND topic = ? AND movie_id > '' GROUP BY movie_id";
 
 // What changed in a partition after a position: exact, because a partition is applied in order.
 const MOVIES_CHANGED: &str = concat!(
@@ -84,8 +89,17 @@ const CAPTIONS_FROM: &str = concat!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub(super) struct Checkpoint {
     pub(super) kafka_partition: i32,
+    /// Moves with every record, also with those that are parked.
+    pub(super) next_offset: i64,
     pub(super) position: u64,
     pub(super) generation: u64,
+}
+
+/// A movie that has parked events.
+#[derive(Debug, FromRow)]
+pub(super) struct StaleRow {
+    pub(super) movie_id: Text,
+    pub(super) since: NaiveDateTime,
 }
 
 #[derive(Debug, FromRow)]
@@ -148,6 +162,13 @@ pub(super) async fn checkpoints(
     topic: &str,
 ) -> Result<Vec<Checkpoint>, sqlx::Error> {
     sqlx::query_as(CHECKPOINTS).bind(topic).fetch_all(connection).await
+}
+
+pub(super) async fn stale(
+    connection: &mut MySqlConnection,
+    topic: &str,
+) -> Result<Vec<StaleRow>, sqlx::Error> {
+    sqlx::query_as(STALE).bind(topic).fetch_all(connection).await
 }
 
 /// The next movies of the partition that changed after `position`, in order; empty at the end.

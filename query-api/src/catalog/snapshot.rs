@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use chrono::{DateTime, Utc};
 use marquee_domain::MovieId;
 
 use super::{CatalogMovie, query::Sort};
@@ -27,7 +28,11 @@ pub struct Snapshot {
     by_start: Vec<Arc<CatalogMovie>>,
     /// The versions that removed movies ended with.
     removed: Arc<HashMap<MovieId, u64>>,
+    /// Movies that lag behind their events, and since when: some of them are parked.
+    stale: Arc<Stale>,
 }
+
+pub(super) type Stale = HashMap<MovieId, DateTime<Utc>>;
 
 /// What became of one movie.
 #[derive(Debug)]
@@ -77,6 +82,12 @@ impl Snapshot {
         next
     }
 
+    /// The same with other movies that lag.
+    pub(super) fn with_stale(self, stale: Stale) -> Self {
+        let stale = if *self.stale == stale { self.stale } else { Arc::new(stale) };
+        Self { stale, ..self }
+    }
+
     fn list(&mut self, movie: Arc<CatalogMovie>) {
         self.unlist(movie.movie_id);
         if self.by_slug.get(&movie.slug) != Some(&movie.movie_id) {
@@ -112,6 +123,11 @@ impl Snapshot {
     pub fn find(&self, id_or_slug: &str) -> Option<&Arc<CatalogMovie>> {
         let by_id = id_or_slug.parse().ok().and_then(|movie_id| self.get(movie_id));
         by_id.or_else(|| self.by_slug.get(id_or_slug).and_then(|movie_id| self.get(*movie_id)))
+    }
+
+    /// Since when the movie is not shown as it is by now; none if it is.
+    pub fn stale_since(&self, movie_id: MovieId) -> Option<DateTime<Utc>> {
+        self.stale.get(&movie_id).copied()
     }
 
     /// 0 for a movie that it does not know.

@@ -30,6 +30,10 @@ pub struct EditorialMovie {
     pub fields: MovieFields,
     #[serde(flatten)]
     pub editorial: EditorialFields,
+    /// Since when this is not the movie's latest state: events of it could not be applied yet. Not
+    /// there when it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<DateTime<Utc>>,
     /// In the order attached.
     pub stream_sources: Vec<EditorialStreamSource>,
     /// In the order added.
@@ -163,6 +167,7 @@ impl EditorialMovie {
                 updated_at: movie.updated_at,
                 updated_by: movie.updated_by,
             },
+            stale_since: None,
             stream_sources: movie.stream_sources.into_iter().map(Into::into).collect(),
             caption_tracks: movie.caption_tracks.into_iter().map(Into::into).collect(),
         }

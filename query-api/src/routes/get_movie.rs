@@ -70,8 +70,10 @@ pub(super) async fn get_movie(
         .filter(|movie| view == View::Editors || movie.is_available(now))
         .ok_or_else(movie_not_found)?;
     let document = if view == View::Editors {
+        let stale_since =
+            snapshot.as_ref().and_then(|snapshot| snapshot.stale_since(movie.movie_id));
         let body = movie
-            .editorial()
+            .editorial(stale_since)
             .and_then(|movie| serde_json::to_vec(&movie))
             .map_err(Problem::internal)?;
         let etag = etag(movie.position, &body);

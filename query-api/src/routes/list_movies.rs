@@ -89,7 +89,8 @@ fn list_everything(
     require(principal, Scope::CatalogRead)?;
     let page = query.page(snapshot, now);
     let body = render(&page, snapshot, |movie, body| {
-        movie.editorial().and_then(|movie| serde_json::to_writer(body, &movie))
+        let stale_since = snapshot.stale_since(movie.movie_id);
+        movie.editorial(stale_since).and_then(|movie| serde_json::to_writer(body, &movie))
     })
     .map_err(Problem::internal)?;
     let etag = etag(snapshot.position(), &body);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bed::Bed,
+    bed::{Bed, until},
     client::bearer,
     sample::{Sample, USER, caption_facts, stream_facts},
 };
@@ -107,4 +107,62 @@ async fn viewers_get_no_more_than_the_viewers_fields() {
     has_exactly(&shown, &viewers, &["stream_sources", "caption_tracks", "version", "position"]);
     has_exactly(&shown["stream_sources"][0], &STREAM_SOURCE, &[]);
     has_exactly(&shown["caption_tracks"][0], &CAPTION_TRACK, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn editors_see_since_when_a_movie_lags_and_viewers_its_last_good_version() {
+    let bed = Bed::new().await;
+    let api = bed.start().await;
+    let (mut stale, mut fresh) = (Sample::new("Alpha"), Sample::new("Beta"));
+    bed.show(&api, &mut stale).await;
+    bed.show(&api, &mut fresh).await;
+    let auth = bearer(USER, "catalog:read");
+    let headers = [("Authorization", auth.as_str())];
+    let path = format!("/v1/movies/{}", stale.slug);
+    let any = format!("{path}?visibility=any");
+    let seen_by_viewers = api.client.get(&path).await;
+
+    // As the projector parks: the offset moves, the position does not. The oldest counts.
+    for (offset, second) in [(7, 20), (8, 10), (9, 30)] {
+        sqlx::query(
+            "INSERT INTO parked_events (projection, topic, kafka_partition, kafka_offset, movie_id,
+                 headers, error, parked_at)
+             VALUES ('catalog', ?, 0, ?, ?, '[]', 'broken', ?)",
+        )
+        .bind(&bed.topics.movies)
+        .bind(offset)
+        .bind(stale.movie_id.to_string())
+        .bind(format!("2026-03-02 10:15:{second}.5"))
+        .execute(&bed.pool)
+        .await
+        .unwrap();
+    }
+    sqlx::query("UPDATE projection_checkpoints SET next_offset = next_offset + 3")
+        .execute(&bed.pool)
+        .await
+        .unwrap();
+    until("editors see it", async || {
+        api.client.get_with(&any, &headers).await.json["stale_since"].is_string()
+    })
+    .await;
+    let detail = api.client.get_with(&any, &headers).await;
+    assert_eq!(detail.json["stale_since"], "2026-03-02T10:15:10.500Z");
+    let list = api.client.get_with("/v1/movies?visibility=any", &headers).await;
+    assert_eq!(list.json["items"][0], detail.json);
+    assert_eq!(list.json["items"][1].get("stale_since"), None);
+    let viewers = api.client.get(&path).await;
+    assert_eq!((viewers.status, &viewers.body), (200, &seen_by_viewers.body));
+    assert_eq!(viewers.header("etag"), seen_by_viewers.header("etag"));
+    assert!(!api.client.get("/v1/movies").await.body.contains("stale_since"));
+
+    // As they are tried again with success.
+    sqlx::query("DELETE FROM parked_events").execute(&bed.pool).await.unwrap();
+    sqlx::query("UPDATE projection_checkpoints SET generation = generation + 1")
+        .execute(&bed.pool)
+        .await
+        .unwrap();
+    until("it lags no more", async || {
+        api.client.get_with(&any, &headers).await.json.get("stale_since").is_none()
+    })
+    .await;
 }

@@ -17,8 +17,9 @@ async fn every_statement_can_be_prepared() {
 #[tokio::test(flavor = "multi_thread")]
 async fn following_and_looking_back_read_by_index() {
     let bed = Bed::new().await;
-    let following =
-        catalog::STATEMENTS.iter().filter(|statement| statement.contains("kafka_partition = ?"));
+    let following = catalog::STATEMENTS.iter().filter(|statement| {
+        ["kafka_partition = ?", "parked_events"].iter().any(|part| statement.contains(part))
+    });
     for statement in following.chain(&history::STATEMENTS) {
         let plan: Vec<sqlx::mysql::MySqlRow> = {
             let mut query =
@@ -27,6 +28,7 @@ async fn following_and_looking_back_read_by_index() {
             for (before, _) in statement.match_indices('?') {
                 query = if statement[..before].ends_with("_id = ")
                     || statement[..before].ends_with("slug = ")
+                    || statement[..before].ends_with("topic = ")
                 {
                     query.bind("x")
                 } else {
