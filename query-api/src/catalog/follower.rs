@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Catalog, CatalogMovie, Snapshot,
-    rows::{self, Checkpoint, MovieRows, StaleRow},
+    rows::{self, Checkpoint, MovieRows, Span, StaleRow},
     snapshot::{Change, Stale},
 };
 
@@ -154,17 +154,11 @@ impl Follower {
         let snapshot = match (&*current, &self.seen) {
             (Some(current), Some(seen)) if can_follow(seen, &now) => {
                 let mut changes = Vec::new();
-                for (partition, checkpoint) in &now {
-                    let mut after = seen.get(partition).map_or(0, |seen| seen.position);
-                    if after == checkpoint.position {
-                        continue;
-                    }
-                    loop {
-                        let chunk = rows::changed_after(&mut view, *partition, after).await?;
-                        let Some(last) = chunk.last() else { break };
-                        after = last.movie.position;
-                        changes.extend(chunk.iter().filter_map(change));
-                    }
+                let mut spans = moved(seen, &now);
+                while !spans.is_empty() {
+                    let (chunk, left) = rows::changed_in(&mut view, &spans).await?;
+                    changes.extend(chunk.iter().filter_map(change));
+                    spans = left;
                 }
                 current.with(changes, position(&now).max(current.position()))
             }
@@ -213,6 +207,18 @@ fn by_partition(checkpoints: Vec<Checkpoint>) -> Checkpoints {
 
 fn position(checkpoints: &Checkpoints) -> u64 {
     checkpoints.values().map(|one| one.position).max().unwrap_or(0)
+}
+
+/// What became newer between two looks, in order of the partitions.
+fn moved(seen: &Checkpoints, now: &Checkpoints) -> Vec<Span> {
+    now.iter()
+        .map(|(partition, now)| Span {
+            partition: *partition,
+            after: seen.get(partition).map_or(0, |seen| seen.position),
+            to: now.position,
+        })
+        .filter(|span| span.to > span.after)
+        .collect()
 }
 
 /// Whether positions tell what changed: not when a partition went back or away, nor when rows were

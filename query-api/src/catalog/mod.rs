@@ -20,7 +20,7 @@ pub use follower::{Follower, FollowerSettings, Following};
 pub(crate) use movie::etag;
 pub use movie::{CatalogMovie, PrimarySource};
 pub use query::{ListQuery, Page, Sort};
-pub use rows::STATEMENTS;
+pub use rows::statements;
 pub use snapshot::Snapshot;
 
 /// The newest snapshot, for all threads.

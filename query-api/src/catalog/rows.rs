@@ -2,45 +2,48 @@
 
 use chrono::NaiveDateTime;
 use serde_json::value::RawValue;
-use sqlx::{MySqlConnection, mysql::MySqlRow, prelude::FromRow, types::Json};
+use sqlx::{
+    MySql, MySqlConnection,
+    mysql::{MySqlArguments, MySqlRow},
+    prelude::FromRow,
+    query::Query,
+    types::Json,
+};
 
 use crate::text::Text;
+
+type MySqlQuery<'q> = Query<'q, MySql, MySqlArguments>;
 
 /// At most so many movies are held as rows at once.
 pub(super) const CHUNK_MOVIES: u32 = 1_000;
 
-/// Every statement, for the test that prepares them all.
-pub const STATEMENTS: [&str; 8] = [
-    CHECKPOINTS,
-    STALE,
-    MOVIES_CHANGED,
-    SOURCES_CHANGED,
-    CAPTIONS_CHANGED,
-    MOVIES_FROM,
-    SOURCES_FROM,
-    CAPTIONS_FROM,
-];
+/// Every statement, for the tests of them all; those of spans with one and with several.
+pub fn statements() -> Vec<String> {
+    let fixed = [CHECKPOINTS, STALE, MOVIES_FROM, SOURCES_FROM, CAPTIONS_FROM];
+    let of_spans = [MOVIES_CHANGED, SOURCES_CHANGED, CAPTIONS_CHANGED];
+    let with_spans = |spans| of_spans.map(|statement| with_spans(statement, spans));
+    fixed.map(str::to_owned).into_iter().chain(with_spans(1)).chain(with_spans(8)).collect()
+}
 
 macro_rules! movie_columns {
     () => {
         "m.movie_id, m.title, m.slug, m.synopsis, m.genres, m.duration_minutes, \
          m.availability_start, m.availability_end, m.visibility, m.poster_url, m.created_at, \
-         m.created_by, m.updated_at, m.updated_by, m.removed, m.version, m.position \
+         m.created_by, m.updated_at, m.updated_by, m.removed, m.version, m.position, \
+         m.kafka_partition \
          FROM catalog_movies m "
     };
 }
 macro_rules! source_columns {
     () => {
         "s.stream_source_id, s.movie_id, s.stream_url, s.quality_tag, s.drm_required, \
-         s.is_primary, s.last_validated_at, s.validation_status, s.facts \
-         FROM catalog_stream_sources s "
+         s.is_primary, s.last_validated_at, s.validation_status, s.facts "
     };
 }
 macro_rules! caption_columns {
     () => {
         "c.caption_track_id, c.movie_id, c.language_code, c.caption_url, c.format, c.is_default, \
-         c.last_validated_at, c.validation_status, c.facts \
-         FROM catalog_caption_tracks c "
+         c.last_validated_at, c.validation_status, c.facts "
     };
 }
 
@@ -51,25 +54,27 @@ const CHECKPOINTS: &str = "SELECT kafka_partition, next_offset, position, genera
 const STALE: &str = "SELECT movie_id, MIN(parked_at) AS since FROM parked_events \
      WHERE projection = 'catalog' AND topic = ? AND movie_id > '' GROUP BY movie_id";
 
-// What changed in a partition after a position: exact, because a partition is applied in order.
+// What changed in some partitions between two positions: exact, because a partition is applied in order.
+// A statement has as many such spans as partitions have moved. The movies come first in the joins
+// (STRAIGHT_JOIN): MySQL would rather walk all children, in the order that is asked for.
+const SPAN: &str = "(m.kafka_partition = ? AND m.position > ? AND m.position <= ?)";
 const MOVIES_CHANGED: &str = concat!(
     "SELECT ",
     movie_columns!(),
-    "WHERE m.kafka_partition = ? AND m.position > ? ORDER BY m.position LIMIT ?"
+    "WHERE {spans} \
+     ORDER BY m.kafka_partition, m.position LIMIT ?"
 );
 const SOURCES_CHANGED: &str = concat!(
     "SELECT ",
     source_columns!(),
-    "JOIN catalog_movies m ON m.movie_id = s.movie_id \
-     WHERE m.kafka_partition = ? AND m.position > ? AND m.position <= ? \
-     ORDER BY s.movie_id, s.ordinal"
+    "FROM catalog_movies m STRAIGHT_JOIN catalog_stream_sources s ON s.movie_id = m.movie_id \
+     WHERE {spans} ORDER BY s.movie_id, s.ordinal"
 );
 const CAPTIONS_CHANGED: &str = concat!(
     "SELECT ",
     caption_columns!(),
-    "JOIN catalog_movies m ON m.movie_id = c.movie_id \
-     WHERE m.kafka_partition = ? AND m.position > ? AND m.position <= ? \
-     ORDER BY c.movie_id, c.ordinal"
+    "FROM catalog_movies m STRAIGHT_JOIN catalog_caption_tracks c ON c.movie_id = m.movie_id \
+     WHERE {spans} ORDER BY c.movie_id, c.ordinal"
 );
 
 // Everything, in chunks by id.
@@ -78,12 +83,12 @@ const MOVIES_FROM: &str =
 const SOURCES_FROM: &str = concat!(
     "SELECT ",
     source_columns!(),
-    "WHERE s.movie_id > ? AND s.movie_id <= ? ORDER BY s.movie_id, s.ordinal"
+    "FROM catalog_stream_sources s WHERE s.movie_id > ? AND s.movie_id <= ? ORDER BY s.movie_id, s.ordinal"
 );
 const CAPTIONS_FROM: &str = concat!(
     "SELECT ",
     caption_columns!(),
-    "WHERE c.movie_id > ? AND c.movie_id <= ? ORDER BY c.movie_id, c.ordinal"
+    "FROM catalog_caption_tracks c WHERE c.movie_id > ? AND c.movie_id <= ? ORDER BY c.movie_id, c.ordinal"
 );
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
@@ -121,6 +126,7 @@ pub(super) struct MovieRow {
     pub(super) removed: bool,
     pub(super) version: u64,
     pub(super) position: u64,
+    pub(super) kafka_partition: i32,
 }
 
 #[derive(Debug, FromRow)]
@@ -171,25 +177,72 @@ pub(super) async fn stale(
     sqlx::query_as(STALE).bind(topic).fetch_all(connection).await
 }
 
-/// The next movies of the partition that changed after `position`, in order; empty at the end.
-pub(super) async fn changed_after(
+/// A partition's rows after one position, up to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) partition: i32,
+    pub(super) after: u64,
+    pub(super) to: u64,
+}
+
+/// The first of the movies that changed in the spans, which must be in order of their partitions, and
+/// the spans of the movies that are left.
+pub(super) async fn changed_in(
     connection: &mut MySqlConnection,
-    partition: i32,
-    position: u64,
-) -> Result<Vec<MovieRows>, sqlx::Error> {
-    let movies: Vec<MovieRow> = sqlx::query_as(MOVIES_CHANGED)
-        .bind(partition)
-        .bind(position)
+    spans: &[Span],
+) -> Result<(Vec<MovieRows>, Vec<Span>), sqlx::Error> {
+    let statement = with_spans(MOVIES_CHANGED, spans.len());
+    let movies: Vec<MovieRow> = bind(sqlx::query(&statement), spans)
         .bind(CHUNK_MOVIES)
+        .try_map(|row| MovieRow::from_row(&row))
         .fetch_all(&mut *connection)
         .await?;
-    let Some(last) = movies.last().map(|movie| movie.position) else { return Ok(Vec::new()) };
-    let between = async |statement, connection: &mut MySqlConnection| {
-        sqlx::query(statement).bind(partition).bind(position).bind(last).fetch_all(connection).await
+    let full = movies.len() == CHUNK_MOVIES as usize;
+    let Some(last) =
+        movies.last().filter(|_| full).map(|last| (last.kafka_partition, last.position))
+    else {
+        let movies = with_children(connection, movies, spans).await?;
+        return Ok((movies, Vec::new()));
     };
-    let sources = between(SOURCES_CHANGED, &mut *connection).await?;
-    let captions = between(CAPTIONS_CHANGED, connection).await?;
+    let (partition, position) = last;
+    let read = spans.iter().filter(|span| span.partition <= partition).map(|span| match span {
+        span if span.partition == partition => Span { to: position, ..*span },
+        span => *span,
+    });
+    let left = spans.iter().filter(|span| span.partition >= partition).map(|span| match span {
+        span if span.partition == partition => Span { after: position, ..*span },
+        span => *span,
+    });
+    let movies = with_children(connection, movies, &read.collect::<Vec<_>>()).await?;
+    Ok((movies, left.collect()))
+}
+
+async fn with_children(
+    connection: &mut MySqlConnection,
+    movies: Vec<MovieRow>,
+    spans: &[Span],
+) -> Result<Vec<MovieRows>, sqlx::Error> {
+    if movies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let children = async |statement, connection: &mut MySqlConnection| {
+        let statement = with_spans(statement, spans.len());
+        bind(sqlx::query(&statement), spans).fetch_all(connection).await
+    };
+    let sources = children(SOURCES_CHANGED, &mut *connection).await?;
+    let captions = children(CAPTIONS_CHANGED, connection).await?;
     assemble(movies, &sources, &captions)
+}
+
+fn with_spans(statement: &str, spans: usize) -> String {
+    statement.replace("{spans}", &vec![SPAN; spans].join(" OR "))
+}
+
+fn bind<'q>(mut query: MySqlQuery<'q>, spans: &[Span]) -> MySqlQuery<'q> {
+    for span in spans {
+        query = query.bind(span.partition).bind(span.after).bind(span.to);
+    }
+    query
 }
 
 /// The next movies by id; empty at the end.
