@@ -68,6 +68,19 @@ pub async fn position(tx: &mut MySqlConnection, lane: &Lane) -> Result<u64, Fail
     Ok(found.unwrap_or(0))
 }
 
+/// How many partitions the lane's topic has; none if some of them were never begun with.
+pub async fn partitions(tx: &mut MySqlConnection, lane: &Lane) -> Result<Option<i32>, Failure> {
+    let (found, highest): (i64, i32) = sqlx::query_as(
+        "SELECT COUNT(*), COALESCE(MAX(kafka_partition), -1) FROM projection_checkpoints
+         WHERE projection = ? AND topic = ?",
+    )
+    .bind(lane.projection)
+    .bind(&lane.topic)
+    .fetch_one(tx)
+    .await?;
+    Ok((found > 0 && found == i64::from(highest) + 1).then_some(highest + 1))
+}
+
 /// Makes this transaction the partition's only writer, if the checkpoint is where it is expected.
 pub async fn lock(tx: &mut MySqlConnection, lane: &Lane, expected: i64) -> Result<(), Failure> {
     let found: Option<i64> = sqlx::query_scalar(

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
-use marquee_infra::{event_log::EventReader, kafka, mysql, telemetry};
+use clap::{Parser, Subcommand};
+use marquee_infra::{kafka, mysql, telemetry};
 
 use crate::{
     application::Application,
     audit::{self, AuditArgs},
-    parked::{self, Selection},
+    parked::{self, ParkedCommand},
     rebuild::{self, RebuildArgs, RollbackArgs},
     replay,
     settings::Settings,
@@ -46,42 +46,6 @@ enum Command {
     Rollback(RollbackArgs),
 }
 
-#[derive(Debug, Subcommand)]
-enum ParkedCommand {
-    /// One line for each
-    List,
-    /// All that is known of one, as JSON
-    Show { id: u64 },
-    /// Try them again, in order, and then what the event log has in their place; what still fails
-    /// stays parked
-    Retry(Choice),
-    /// Give them up; their movies are brought up to date from the event log
-    Discard(Choice),
-}
-
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct Choice {
-    /// Those of one movie
-    #[arg(long)]
-    movie: Option<marquee_domain::MovieId>,
-    /// One that names no movie, by its id
-    #[arg(long)]
-    id: Option<u64>,
-    #[arg(long)]
-    all: bool,
-}
-
-impl From<Choice> for Selection {
-    fn from(choice: Choice) -> Self {
-        match (choice.movie, choice.id) {
-            (Some(movie), _) => Self::Movie(movie),
-            (None, Some(id)) => Self::Id(id),
-            (None, None) => Self::All,
-        }
-    }
-}
-
 impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command.unwrap_or(Command::Run) {
@@ -95,7 +59,7 @@ impl Cli {
             Command::Migrate => migrate(&Settings::load()?).await,
             Command::Audit(args) => Ok(audit::command(&Settings::load()?, &args).await),
             Command::Status { json } => show_status(&Settings::load()?, json).await,
-            Command::Parked(command) => work_on_parked(&Settings::load()?, command).await,
+            Command::Parked(command) => parked::command(&Settings::load()?, command).await,
             // Loads what it needs, which is less: a manifest is checked without any server.
             Command::Replay(args) => replay::command(args).await,
             Command::Rebuild(args) => Ok(rebuild::rebuild(&Settings::load()?, args).await),
@@ -128,40 +92,4 @@ async fn show_status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
         print!("{status}");
     }
     Ok(if status.contradiction.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Exits with 1 when something that was tried again is still parked, or a movie stays behind.
-async fn work_on_parked(settings: &Settings, command: ParkedCommand) -> anyhow::Result<ExitCode> {
-    let pool = mysql::connect_lazy(&settings.mysql.url, 2)?;
-    match command {
-        ParkedCommand::List => {
-            for parked in parked::list(&pool).await? {
-                println!("{parked}");
-            }
-        }
-        ParkedCommand::Show { id } => {
-            let found = parked::show(&pool, id).await?.context("there is no such parked record")?;
-            println!("{}", serde_json::to_string_pretty(&found)?);
-        }
-        ParkedCommand::Retry(choice) => {
-            let log = EventReader::new(pool.clone());
-            let outcome = parked::retry(&pool, &log, &choice.into()).await?;
-            println!("{} tried again, {} still parked", outcome.tried, outcome.still_parked);
-            if outcome.still_parked > 0 {
-                return Ok(ExitCode::FAILURE);
-            }
-        }
-        ParkedCommand::Discard(choice) => {
-            let log = EventReader::new(pool.clone());
-            let outcome = parked::discard(&pool, &log, &choice.into()).await?;
-            println!("{} discarded", outcome.records);
-            for (movie_id, why) in &outcome.behind {
-                println!("movie {movie_id} is behind until its next event: {why}");
-            }
-            if !outcome.behind.is_empty() {
-                return Ok(ExitCode::FAILURE);
-            }
-        }
-    }
-    Ok(ExitCode::SUCCESS)
 }

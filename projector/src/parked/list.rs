@@ -3,12 +3,16 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use marquee_domain::MovieId;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{FromRow, MySqlPool, types::Json};
+use sqlx::{FromRow, MySqlPool, QueryBuilder, types::Json};
 
 /// A list is for people: no longer than they would read.
 const MAX_LISTED: u32 = 1_000;
+
+const COLUMNS: &str =
+    "id, projection, topic, kafka_partition, kafka_offset, movie_id, error, parked_at";
 
 #[derive(Debug, Serialize, FromRow)]
 pub struct ParkedRecord {
@@ -52,15 +56,29 @@ impl fmt::Display for ParkedRecord {
     }
 }
 
-/// The oldest first.
-pub async fn list(pool: &MySqlPool) -> Result<Vec<ParkedRecord>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT id, projection, topic, kafka_partition, kafka_offset, movie_id, error, parked_at
-         FROM parked_events ORDER BY id LIMIT ?",
-    )
-    .bind(MAX_LISTED)
-    .fetch_all(pool)
-    .await
+#[derive(Debug)]
+pub struct Listed {
+    /// The oldest first.
+    pub records: Vec<ParkedRecord>,
+    /// How many there are behind these.
+    pub more: u64,
+}
+
+/// All of them, or one movie's.
+pub async fn list(pool: &MySqlPool, movie_id: Option<MovieId>) -> Result<Listed, sqlx::Error> {
+    let select = |columns| {
+        let mut select = QueryBuilder::new(format!("SELECT {columns} FROM parked_events"));
+        if let Some(movie_id) = movie_id {
+            select.push(" WHERE movie_id = ").push_bind(movie_id.to_string());
+        }
+        select
+    };
+    let mut records = select(COLUMNS);
+    records.push(" ORDER BY id LIMIT ").push_bind(MAX_LISTED);
+    let records: Vec<ParkedRecord> = records.build_query_as().fetch_all(pool).await?;
+    let all: i64 = select("COUNT(*)").build_query_scalar().fetch_one(pool).await?;
+    let more = all.unsigned_abs().saturating_sub(records.len() as u64);
+    Ok(Listed { records, more })
 }
 
 pub async fn show(pool: &MySqlPool, id: u64) -> Result<Option<Shown>, sqlx::Error> {
@@ -72,14 +90,9 @@ pub async fn show(pool: &MySqlPool, id: u64) -> Result<Option<Shown>, sqlx::Erro
         headers: Json<Vec<Value>>,
         payload: Option<Vec<u8>>,
     }
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT id, projection, topic, kafka_partition, kafka_offset, movie_id, error, parked_at,
-             record_key, headers, payload
-         FROM parked_events WHERE id = ?",
-    )
-    .bind(id)
-    .fetch_optional(pool)
-    .await?;
+    let sql =
+        format!("SELECT {COLUMNS}, record_key, headers, payload FROM parked_events WHERE id = ?");
+    let row: Option<Row> = sqlx::query_as(&sql).bind(id).fetch_optional(pool).await?;
     Ok(row.map(|row| {
         let payload = row.payload.unwrap_or_default();
         let payload_bytes = payload.len();

@@ -1,7 +1,9 @@
 //! Parked records: what could not be decoded or applied, kept with all that is needed to try again.
 
+mod command;
 mod gauges;
 mod list;
+mod origin;
 mod repair;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,8 +21,9 @@ use sqlx::{MySqlConnection, types::Json};
 use crate::{checkpoint::Lane, dead_letters, failure::Failure, projection::Parked};
 
 pub use self::{
+    command::{ParkedCommand, command},
     gauges::keep_gauges,
-    list::{ParkedRecord, list, show},
+    list::{Listed, ParkedRecord, list, show},
     repair::{Discarded, Retried, discard, retry},
 };
 

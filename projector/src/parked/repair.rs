@@ -2,13 +2,15 @@
 //! waiting: the checkpoint's row is their common lock.
 
 use chrono::{DateTime, Utc};
-use marquee_domain::MovieId;
 use marquee_infra::event_log::EventReader;
 use rdkafka::{Timestamp, message::OwnedMessage};
 use serde_json::Value;
 use sqlx::{FromRow, MySql, MySqlConnection, MySqlPool, QueryBuilder, types::Json};
 
-use super::{Selection, headers_from_json};
+use super::{
+    Selection, headers_from_json,
+    origin::{self, Origin},
+};
 use crate::{
     catalog::{Catalog, Reached, RefillError},
     checkpoint::{self, Lane},
@@ -75,12 +77,12 @@ pub async fn discard(
         let lane = group.lane()?;
         let mut tx = pool.begin().await?;
         checkpoint::begin_repair(&mut tx, &lane).await?;
-        discarded.records += group.take(&mut tx).await?.len();
-        if let Some(movie_id) = group.catalog_movie() {
-            match catch_up(&mut tx, &lane, log, movie_id).await? {
-                Ok(_) => {}
-                Err(why) => discarded.behind.push((group.movie_id.clone(), why)),
-            }
+        let taken = group.take(&mut tx).await?;
+        discarded.records += taken.len();
+        if let Some(origin) = group.origin(&mut tx, &lane, log, &taken).await?
+            && let Err(why) = catch_up(&mut tx, log, &origin).await?
+        {
+            discarded.behind.push((origin.movie_id.to_string(), why));
         }
         tx.commit().await?;
     }
@@ -90,11 +92,10 @@ pub async fn discard(
 /// The version that the movie has now, or why the event log cannot bring it up to date.
 async fn catch_up(
     tx: &mut MySqlConnection,
-    lane: &Lane,
     log: &EventReader,
-    movie_id: MovieId,
+    Origin { movie_id, lane }: &Origin,
 ) -> Result<Result<u64, String>, Failure> {
-    match Catalog::new(log.clone()).catch_up(tx, movie_id, lane.partition).await {
+    match Catalog::new(log.clone()).catch_up(tx, *movie_id, lane.partition).await {
         Ok(Reached { version, position }) => {
             checkpoint::raise(tx, lane, position).await?;
             Ok(Ok(version))
@@ -151,8 +152,29 @@ impl Group {
         Ok(Lane { projection, topic: self.topic.clone(), partition: self.kafka_partition })
     }
 
-    fn catalog_movie(&self) -> Option<MovieId> {
-        (self.projection == Catalog::NAME).then(|| self.movie_id.parse().ok()).flatten()
+    /// The movie that the event log can bring up to date in the records' place. This transaction is
+    /// its partition's only writer.
+    async fn origin(
+        &self,
+        tx: &mut MySqlConnection,
+        lane: &Lane,
+        log: &EventReader,
+        taken: &[Taken],
+    ) -> Result<Option<Origin>, Failure> {
+        if self.projection != Catalog::NAME {
+            return Ok(None);
+        }
+        if let Ok(movie_id) = self.movie_id.parse() {
+            return Ok(Some(Origin { movie_id, lane: lane.clone() }));
+        }
+        let Some(nameless) = taken.first() else { return Ok(None) };
+        let origin = origin::in_log(tx, lane, log, &nameless.record).await?;
+        if let Some(origin) = &origin
+            && origin.lane != *lane
+        {
+            checkpoint::begin_repair(tx, &origin.lane).await?;
+        }
+        Ok(origin)
     }
 
     /// What has to be parked again.
@@ -169,11 +191,12 @@ impl Group {
         } else {
             TokenAudit.apply(tx, &records).await?
         };
-        if let Some(movie_id) = self.catalog_movie()
-            && !applied.parked.is_empty()
-        {
+        if applied.parked.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(origin) = self.origin(tx, lane, log, taken).await? {
             let wanted = records.iter().filter_map(Catalog::version_of).max().unwrap_or(1);
-            let reached = catch_up(tx, lane, log, movie_id).await?;
+            let reached = catch_up(tx, log, &origin).await?;
             if reached.is_ok_and(|version| version >= wanted) {
                 return Ok(Vec::new());
             }

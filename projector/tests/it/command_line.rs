@@ -12,6 +12,8 @@ use crate::{
     samples::Log,
 };
 
+const NOBODY: &str = "019a0000-0000-7000-8000-000000000000";
+
 pub fn projector(bed: &Bed, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_projector"));
     command
@@ -151,7 +153,19 @@ async fn an_operator_finds_what_is_parked_heals_it_and_gives_up_what_cannot_be_h
     let shown = run(&bed, &["parked", "show", id]).await;
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!((&shown["payload"], &shown["projection"]), (&json!("{"), &json!("catalog")));
-    assert!(!run(&bed, &["parked", "show", "999999"]).await.status.success());
+    let listed = run(&bed, &["parked", "list", "--json", "--movie", &movie_id.to_string()]).await;
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!((&listed[0]["id"], &listed[0]["error"]), (&shown["id"], &shown["error"]));
+    for (arguments, error) in [
+        (["parked", "show", "999999"].as_slice(), "no such parked record"),
+        (&["parked", "retry", "--id", "999999"], "no record is parked with id 999999"),
+        (&["parked", "discard", "--movie", NOBODY], "nothing of movie"),
+    ] {
+        let refused = run(&bed, arguments).await;
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains(error), "{}", text(&refused.stderr));
+    }
 
     // The log does not have it yet.
     let retried = run(&bed, &["parked", "retry", "--all"]).await;

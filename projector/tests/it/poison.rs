@@ -1,7 +1,7 @@
 //! What can't be decoded or applied is parked with its movie's later events; the rest goes on.
 
 use marquee_domain::{MovieEvent, MovieId};
-use marquee_infra::event_log::EventReader;
+use marquee_infra::{event_log::EventReader, kafka::CloudEvent};
 use projector::parked::{self, Discarded, Retried, Selection};
 use rdkafka::message::{Header, OwnedHeaders};
 
@@ -79,8 +79,8 @@ async fn poison_stops_its_movie_and_nothing_else() {
     running.stop().await;
 }
 
-fn log_event_headers(record: &Record) -> marquee_infra::kafka::CloudEvent {
-    marquee_infra::kafka::CloudEvent::from_headers(&record.headers).unwrap()
+fn log_event_headers(record: &Record) -> CloudEvent {
+    CloudEvent::from_headers(&record.headers).unwrap()
 }
 
 #[tokio::test]
@@ -108,6 +108,43 @@ async fn a_record_that_names_no_movie_is_parked_alone() {
     let reader = EventReader::new(bed.pool.clone());
     let discarded = parked::discard(&bed.pool, &reader, &Selection::All).await.unwrap();
     assert_eq!(discarded, Discarded { records: 4, behind: Vec::new() });
+    assert_eq!(model::actual(&bed).await, model::expected(&log));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_record_that_names_no_movie_heals_by_its_place_in_the_event_log() {
+    let bed = Bed::new().await;
+    let running = bed.start();
+    let mut log = Log::new();
+    let known = log.create("Known");
+    log.retitle(known, "Known by its place");
+    let new = log.create("New");
+    bed.log(&log.events).await;
+    bed.publish_events(&log.events[..1]).await;
+    bed.wait_for_version(known, 1).await;
+    let mut records: Vec<Record> =
+        log.events[1..].iter().map(|event| broken(event, |r| r.key = None)).collect();
+    // What the log has there is another event.
+    records.push(broken(&log.events[0], |r| {
+        r.key = None;
+        let about = CloudEvent { position: Some(2), ..log_event_headers(r) };
+        r.headers = about.to_headers();
+    }));
+    bed.publish(&bed.topics.movies, records).await;
+    bed.wait_for_count(3, PARKED).await;
+    let reader = EventReader::new(bed.pool.clone());
+    let retried = parked::retry(&bed.pool, &reader, &Selection::All).await.unwrap();
+    assert_eq!(retried, Retried { tried: 3, still_parked: 1 });
+    assert_eq!(model::actual(&bed).await, model::expected(&log));
+
+    // As if it had come by the movie's own partition.
+    let partition = "SELECT CAST(kafka_partition AS SIGNED) FROM catalog_movies WHERE version = 1";
+    let partition = bed.count(partition).await;
+    log.retitle(new, "New, and later");
+    let places = bed.publish(&bed.topics.movies, vec![log.events[3].record()]).await;
+    assert_eq!(i64::from(places[0].0), partition);
+    bed.wait_for_version(new, 2).await;
     assert_eq!(model::actual(&bed).await, model::expected(&log));
     running.stop().await;
 }
@@ -188,7 +225,7 @@ async fn discard_brings_the_movie_up_to_date_from_the_event_log() {
     let garbled = broken(&log.events[1], |record| record.payload = Some(b"?".to_vec()));
     bed.publish(&bed.topics.movies, vec![log.events[0].record(), garbled]).await;
     bed.wait_for_count(1, PARKED).await;
-    let parked = parked::list(&bed.pool).await.unwrap();
+    let parked = parked::list(&bed.pool, None).await.unwrap().records;
     let shown = parked::show(&bed.pool, parked[0].id).await.unwrap().unwrap();
     assert_eq!(shown.payload.as_deref(), Some("?"));
     assert_eq!(shown.key, Some(movie_id.to_string()));
@@ -224,12 +261,12 @@ async fn what_the_event_log_cannot_tell_either_stays_parked_as_it_was() {
     records[1].headers = about.to_headers();
     bed.publish(&bed.topics.movies, records).await;
     bed.wait_for_count(2, PARKED).await;
-    let before = parked::list(&bed.pool).await.unwrap();
+    let before = parked::list(&bed.pool, None).await.unwrap().records;
 
     let reader = EventReader::new(bed.pool.clone());
     let retried = parked::retry(&bed.pool, &reader, &Selection::All).await.unwrap();
     assert_eq!(retried, Retried { tried: 2, still_parked: 2 });
-    let after = parked::list(&bed.pool).await.unwrap();
+    let after = parked::list(&bed.pool, None).await.unwrap().records;
     assert_eq!(format!("{after:?}"), format!("{before:?}"), "the same, and since the same time");
     let discarded = parked::discard(&bed.pool, &reader, &Selection::All).await.unwrap();
     assert_eq!((discarded.records, discarded.behind.len()), (2, 1));
