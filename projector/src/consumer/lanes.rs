@@ -147,7 +147,11 @@ impl<P: Projection> Lanes<P> {
         }
         let room = Arc::clone(&lane.room);
         let needed = lane.waiting.front().map_or(0, room_of);
-        let _ = self.shared.runtime.block_on(timeout(PATIENCE, room.acquire_many(needed)));
+        // A timer is made in the runtime, or not at all: this thread is none of its own.
+        let _ = self
+            .shared
+            .runtime
+            .block_on(async { timeout(PATIENCE, room.acquire_many(needed)).await.map(drop) });
         (!lane.flush()).then_some(Wish::Pause(partition))
     }
 
@@ -219,4 +223,72 @@ impl OpenLane {
 fn room_of(record: &OwnedMessage) -> u32 {
     let bytes = record.payload().map_or(0, <[u8]>::len) + record.key().map_or(0, <[u8]>::len);
     u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(ROOM_KIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::Timestamp;
+    use sqlx::{MySqlConnection, mysql::MySqlPoolOptions};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::{failure::Failure, projection::Applied};
+
+    struct Nothing;
+
+    impl Projection for Nothing {
+        const NAME: &'static str = "nothing";
+
+        async fn apply(
+            &self,
+            _tx: &mut MySqlConnection,
+            _records: &[OwnedMessage],
+        ) -> Result<Applied, Failure> {
+            Ok(Applied::default())
+        }
+
+        fn waits_for(&self, _record: &OwnedMessage) -> Option<String> {
+            None
+        }
+    }
+
+    /// Takes a mebibyte of room.
+    fn record(partition: i32, offset: i64) -> OwnedMessage {
+        let payload = Some(vec![b'x'; (1 << 20) - 1]);
+        let topic = "movies".to_owned();
+        OwnedMessage::new(payload, None, topic, Timestamp::NotAvailable, partition, offset, None)
+    }
+
+    /// On a thread that is none of the runtime's, as the consumer's is.
+    #[test]
+    fn a_partition_whose_worker_gets_nowhere_is_paused_and_no_other() {
+        let runtime = Runtime::new().unwrap();
+        let pool = {
+            let _entered = runtime.enter();
+            let options = MySqlPoolOptions::new().acquire_timeout(Duration::from_millis(1));
+            options.connect_lazy("mysql://nobody@127.0.0.1:1/nowhere").unwrap()
+        };
+        let stop = CancellationToken::new();
+        let mut lanes = Lanes::new(Arc::new(Shared {
+            projection: Arc::new(Nothing),
+            topic: "movies".to_owned(),
+            pool,
+            runtime: runtime.handle().clone(),
+            stop: stop.clone(),
+            progress: Arc::default(),
+        }));
+        lanes.open(0, 0);
+        lanes.open(1, 0);
+        let room = i64::from(ROOM_KIB / 1024);
+        for offset in 0..room {
+            assert_eq!(lanes.deliver(record(0, offset)), None);
+        }
+        assert_eq!(lanes.deliver(record(0, room)), Some(Wish::Pause(0)));
+        assert_eq!(lanes.deliver(record(0, room + 1)), None, "it is paused already");
+        assert!(lanes.any_waiting());
+        assert_eq!(lanes.wishes(), []);
+        assert_eq!(lanes.deliver(record(1, 0)), None);
+        stop.cancel();
+        lanes.close(&[0, 1]);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod auditing;
+mod back_pressure;
 mod bed;
 mod catalog;
 mod catalog_topic;
