@@ -6,7 +6,6 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -22,10 +21,11 @@ use serde::Serialize;
 use sqlx::{Connection, MySqlConnection, Row};
 
 use super::{
-    cpu::{CpuUse, CpuWatch, forget_peak, peak_memory_mib},
+    cpu::{CpuWatch, forget_peak, peak_memory_mib},
     machine::ServerProcesses,
+    passes::{self, Pass, as_float},
     report::{Report, median},
-    seed::Log,
+    seed::{Layout, Log},
     table::{Table, count},
 };
 
@@ -34,7 +34,6 @@ const MIN_ROUNDS: usize = 3;
 const MEASURED_AT_LEAST: f64 = 2.0;
 /// Of one reading: longer than the log takes.
 const FEED_TIMEOUT: Duration = Duration::from_secs(600);
-const MEMORY_INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
@@ -44,11 +43,9 @@ pub struct Wanted {
 
 #[derive(Serialize)]
 struct Read {
-    events: u64,
     bytes: u64,
-    seconds: f64,
-    peak_memory_mib: Option<f64>,
-    cpu: CpuUse,
+    #[serde(flatten)]
+    pass: Pass,
 }
 
 pub async fn run(
@@ -58,7 +55,7 @@ pub async fn run(
     servers: ServerProcesses,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let mut log = Log::begin(marquee).await?;
+    let mut log = Log::begin(marquee, Layout::Together).await?;
     if wanted.feed {
         marquee.query_api.start_ready().await;
     }
@@ -93,7 +90,8 @@ pub async fn run(
         }
         for (name, rounds) in reads {
             for (number, round) in rounds.iter().enumerate() {
-                ensure!(round.events == log.events, "{name} read {} events", round.events);
+                let read = round.pass.events;
+                ensure!(read == log.events, "{name} read {read} events");
                 report.line("log", &size.to_string(), name, number + 1, round)?;
             }
             print(&table, size, name, &rounds);
@@ -117,7 +115,7 @@ where
     read().await?;
     let mut rounds: Vec<Read> = Vec::new();
     while rounds.len() < MIN_ROUNDS
-        || rounds.iter().map(|round| round.seconds).sum::<f64>() < MEASURED_AT_LEAST
+        || rounds.iter().map(|round| round.pass.seconds).sum::<f64>() < MEASURED_AT_LEAST
     {
         rounds.push(read().await?);
     }
@@ -142,7 +140,8 @@ async fn raw(marquee: &Marquee, servers: ServerProcesses) -> anyhow::Result<Read
         bytes += row.try_get::<&str, _>("metadata")?.len() as u64;
     }
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Read { events, bytes, seconds, peak_memory_mib: None, cpu: watch.stop() })
+    let pass = Pass { events, seconds, peak_memory_mib: None, cpu: watch.stop() };
+    Ok(Read { bytes, pass })
 }
 
 /// As an ordinary HTTP client reads it, to its end.
@@ -164,7 +163,8 @@ async fn feed(marquee: &Marquee, servers: ServerProcesses) -> anyhow::Result<Rea
     }
     let seconds = started.elapsed().as_secs_f64();
     let cpu = watch.stop();
-    Ok(Read { events, bytes, seconds, peak_memory_mib: peak_memory_mib(pid), cpu })
+    let pass = Pass { events, seconds, peak_memory_mib: peak_memory_mib(pid), cpu };
+    Ok(Read { bytes, pass })
 }
 
 /// The process's whole life, with its start and the manifest at its end.
@@ -177,25 +177,7 @@ async fn replay(marquee: &Marquee, file: &Path, servers: ServerProcesses) -> any
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let run = move || -> anyhow::Result<(f64, Option<f64>, CpuUse)> {
-        let started = Instant::now();
-        let mut child = command.spawn()?;
-        let mut watched = servers.alone();
-        watched.insert("process", child.id());
-        let watch = CpuWatch::start(&watched);
-        // Neither can be asked of a process that has ended.
-        let (mut peak, mut cpu) = (None, CpuUse::default());
-        loop {
-            if let Some(status) = child.try_wait()? {
-                ensure!(status.success(), "projector replay ended with {status}");
-                return Ok((started.elapsed().as_secs_f64(), peak, cpu));
-            }
-            peak = peak_memory_mib(child.id()).or(peak);
-            cpu = watch.so_far();
-            thread::sleep(MEMORY_INTERVAL);
-        }
-    };
-    let (seconds, peak_memory_mib, cpu) = tokio::task::spawn_blocking(run).await??;
+    let pass = passes::of_process(command, 0, servers).await?;
     let mut events = 0;
     let mut text = BufReader::with_capacity(1 << 20, fs::File::open(file)?);
     while let chunk = text.fill_buf()?
@@ -206,7 +188,7 @@ async fn replay(marquee: &Marquee, file: &Path, servers: ServerProcesses) -> any
         text.consume(length);
     }
     let bytes = fs::metadata(file)?.len();
-    Ok(Read { events, bytes, seconds, peak_memory_mib, cpu })
+    Ok(Read { bytes, pass: Pass { events, ..pass } })
 }
 
 fn lines(bytes: &[u8]) -> u64 {
@@ -214,34 +196,18 @@ fn lines(bytes: &[u8]) -> u64 {
 }
 
 fn print(table: &Table, size: u64, name: &str, rounds: &[Read]) {
-    let of = |figure: &dyn Fn(&Read) -> f64| median(rounds.iter().map(figure));
-    let rates: Vec<f64> =
-        rounds.iter().map(|round| as_float(round.events) / round.seconds).collect();
-    let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = rates.iter().copied().fold(0.0, f64::max);
-    let per_event = |process: &'static str| {
-        format!(
-            "{:.1}",
-            of(&|round| {
-                let cores = round.cpu.processes.get(process).copied().unwrap_or(f64::NAN);
-                1e6 * cores * round.seconds / as_float(round.events)
-            })
-        )
-    };
-    let memory = of(&|round| round.peak_memory_mib.unwrap_or(f64::NAN));
+    let megabytes = rounds.iter().map(|round| as_float(round.bytes) / 1e6 / round.pass.seconds);
+    let megabytes = format!("{:.1}", median(megabytes));
+    let passes: Vec<&Pass> = rounds.iter().map(|round| &round.pass).collect();
+    let [rate, range] = passes::rates(&passes);
     table.row(&[
         count(as_float(size)),
         name.to_owned(),
-        count(median(rates.iter().copied())),
-        format!("{}..{}", count(least), count(most)),
-        format!("{:.1}", of(&|round| as_float(round.bytes) / 1e6 / round.seconds)),
-        per_event("process"),
-        per_event("mysql"),
-        if memory.is_nan() { "-".to_owned() } else { format!("{memory:.0}") },
+        rate,
+        range,
+        megabytes,
+        passes::cost(&passes, "process"),
+        passes::cost(&passes, "mysql"),
+        passes::peak_memory(&passes),
     ]);
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-const fn as_float(number: u64) -> f64 {
-    number as f64
 }

@@ -13,6 +13,8 @@ mod load;
 mod log_readers;
 mod machine;
 mod movies;
+mod passes;
+mod projection;
 mod reads;
 mod report;
 mod rounds;
@@ -88,6 +90,8 @@ enum Section {
     Feed,
     /// projector replay
     Replay,
+    /// Events into read models, live and in a rebuild, beside cqrs-es's GenericQuery
+    Projection,
     /// Catalog reads, beside nginx
     Reads,
 }
@@ -152,11 +156,14 @@ async fn main() -> anyhow::Result<()> {
     }
     let wanted =
         Wanted { feed: arguments.wants(Section::Feed), replay: arguments.wants(Section::Replay) };
+    let sizes = if arguments.quick { QUICK_SIZES } else { arguments.sizes.len() };
+    let sizes = &arguments.sizes[..sizes.min(arguments.sizes.len())];
     if wanted.feed || wanted.replay {
-        let marquee = Marquee::prepare(setup).await;
-        let sizes = if arguments.quick { QUICK_SIZES } else { arguments.sizes.len() };
-        let sizes = &arguments.sizes[..sizes.min(arguments.sizes.len())];
+        let marquee = Marquee::prepare(setup.clone()).await;
         log_readers::run(&marquee, sizes, wanted, servers, &mut report).await?;
+    }
+    if arguments.wants(Section::Projection) {
+        projection::run(&setup, sizes, plan, servers, &mut report).await?;
     }
     Ok(())
 }
