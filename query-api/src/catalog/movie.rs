@@ -30,6 +30,8 @@ pub struct CatalogMovie {
     /// VISIBLE and with a primary source that is not known to be broken: inside its window,
     /// viewers see it.
     pub showable: bool,
+    /// Of what decides when viewers see it; 0 while they don't at any time.
+    pub(super) availability: u64,
     pub version: u64,
     pub position: u64,
     pub primary: Option<PrimarySource>,
@@ -93,6 +95,7 @@ impl CatalogMovie {
             .iter()
             .any(|source| source.primary && source.validation_status != ValidationStatus::Invalid);
         let document = Bytes::from(serde_json::to_vec(&shown).map_err(|_| "document")?);
+        let showable = editorial.fields.visibility == Visibility::Visible && playable;
         Ok(Self {
             movie_id: shown.fields.movie_id,
             slug: (&*movie.slug).into(),
@@ -104,8 +107,9 @@ impl CatalogMovie {
                     LanguageCode::parse(&caption.language_code).map_err(|_| "language_code")
                 })
                 .collect::<Read<_>>()?,
+            availability: if showable { availability(shown.fields.movie_id, &window) } else { 0 },
             window,
-            showable: editorial.fields.visibility == Visibility::Visible && playable,
+            showable,
             version: movie.version,
             position: movie.position,
             primary: primary.map(primary_source).transpose()?,
@@ -159,6 +163,13 @@ pub(crate) fn etag(position: u64, bytes: &[u8]) -> HeaderValue {
     let digest = Sha256::digest(bytes);
     let tag = format!("\"{position}-{}\"", hex::encode(&digest[..8]));
     HeaderValue::try_from(tag).expect("digits and a hyphen between quotes are visible ASCII")
+}
+
+/// The same in every process, whatever its build.
+fn availability(movie_id: MovieId, window: &AvailabilityWindow) -> u64 {
+    let [from, until] = [window.start(), window.end()].map(|edge| edge.timestamp_micros());
+    let digest = Sha256::digest(format!("{movie_id} {from} {until}"));
+    digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 fn movie_fields(row: &MovieRow) -> Read<MovieFields> {

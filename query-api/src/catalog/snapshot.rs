@@ -22,6 +22,7 @@ static NEXT_SERIAL: AtomicU64 = AtomicU64::new(1);
 pub struct Snapshot {
     serial: u64,
     position: u64,
+    availability: u64,
     movies: HashMap<MovieId, Arc<CatalogMovie>>,
     by_slug: Arc<HashMap<Box<str>, MovieId>>,
     by_title: Vec<Arc<CatalogMovie>>,
@@ -51,6 +52,7 @@ impl Snapshot {
             match change {
                 Change::Listed(movie) => {
                     by_slug.insert(movie.slug.clone(), movie.movie_id);
+                    snapshot.availability ^= movie.availability;
                     snapshot.movies.insert(movie.movie_id, movie);
                 }
                 Change::Removed { movie_id, version } => {
@@ -93,6 +95,7 @@ impl Snapshot {
         if self.by_slug.get(&movie.slug) != Some(&movie.movie_id) {
             Arc::make_mut(&mut self.by_slug).insert(movie.slug.clone(), movie.movie_id);
         }
+        self.availability ^= movie.availability;
         insert_sorted(&mut self.by_title, &movie, Sort::by_title);
         insert_sorted(&mut self.by_start, &movie, Sort::by_start);
         self.movies.insert(movie.movie_id, movie);
@@ -101,6 +104,7 @@ impl Snapshot {
     /// The slug stays: it is never given to another movie.
     fn unlist(&mut self, movie_id: MovieId) {
         if let Some(old) = self.movies.remove(&movie_id) {
+            self.availability ^= old.availability;
             remove_sorted(&mut self.by_title, &old, Sort::by_title);
             remove_sorted(&mut self.by_start, &old, Sort::by_start);
         }
@@ -113,6 +117,13 @@ impl Snapshot {
     /// The highest event position in it.
     pub const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Differs as soon as any movie is shown, hidden, removed or rescheduled, and is the same in all
+    /// processes that have the same catalog. Of each movie that can be seen at some time, it has one
+    /// digest.
+    pub const fn availability(&self) -> u64 {
+        self.availability
     }
 
     pub fn get(&self, movie_id: MovieId) -> Option<&Arc<CatalogMovie>> {

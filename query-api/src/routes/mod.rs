@@ -12,6 +12,7 @@ mod openapi;
 mod page_cache;
 mod parameters;
 mod read_events;
+mod stream_token_validity;
 mod verify_stream_token;
 
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub struct Endpoint {
 const READ: &[&str] = &["GET", "HEAD"];
 
 /// All routes but those that every service has.
-pub const ENDPOINTS: [Endpoint; 7] = [
+pub const ENDPOINTS: [Endpoint; 8] = [
     Endpoint {
         path: "/v1/movies",
         methods: READ,
@@ -93,6 +94,12 @@ pub const ENDPOINTS: [Endpoint; 7] = [
         methods: &["GET"],
         limited: false,
         handler: || web::route().to(verify_stream_token::verify_stream_token),
+    },
+    Endpoint {
+        path: "/v1/stream-tokens/validity",
+        methods: &["GET"],
+        limited: false,
+        handler: || web::route().to(stream_token_validity::stream_token_validity),
     },
 ];
 

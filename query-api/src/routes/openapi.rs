@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     get_movie, issue_stream_token, list_genres, list_movies, movie_history, read_events,
-    verify_stream_token,
+    stream_token_validity, verify_stream_token,
 };
 use crate::documents::{EditorialMovie, Movie, MovieAsOf};
 
@@ -31,7 +31,8 @@ use crate::documents::{EditorialMovie, Movie, MovieAsOf};
     paths(
         list_movies::list_movies, get_movie::get_movie, list_genres::list_genres,
         movie_history::movie_history, issue_stream_token::issue_stream_token,
-        verify_stream_token::verify_stream_token, read_events::read_events,
+        verify_stream_token::verify_stream_token, stream_token_validity::stream_token_validity,
+        read_events::read_events,
     ),
     components(schemas(ProblemBody)),
     modifiers(&BearerToken, &NotExclusive),
@@ -205,6 +206,9 @@ pub(super) struct VerifyHeaders {
     /// What the viewer asks the edge for, decoded and normalised.
     #[param(rename = "X-Original-Path")]
     path: String,
+    /// What `/v1/stream-tokens/validity` said last: without it, the answer is not to be kept.
+    #[param(rename = "X-Token-Validity")]
+    validity: Option<String>,
 }
 
 /// A page of the catalog.

@@ -1,13 +1,25 @@
 //! `GET /v1/stream-tokens/verify`: the edge asks, for every playlist and segment (nginx's
 //! `auth_request`). 204: serve it; 403: refuse it.
+//!
+//! The edge may keep a 204 if it says which validity it keeps it for (`X-Token-Validity`), and that is
+//! still the one here: another process may be ahead of this one, or behind.
 
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, HeaderValue},
+    web,
+};
+use chrono::{DateTime, Utc};
 use marquee_infra::{
     clock,
     http::{Problem, ProblemBody, ProblemCode, Quiet},
 };
 
-use super::{openapi::VerifyHeaders, snapshot};
+use super::{
+    openapi::VerifyHeaders,
+    snapshot,
+    stream_token_validity::{ACCEL_EXPIRES, NO_STORE, VALIDITY, tag},
+};
 use crate::{
     catalog::Catalog,
     tokens::{Issuer, Refusal, verify},
@@ -16,10 +28,12 @@ use crate::{
 const TOKEN: &str = "x-stream-token";
 /// Decoded and normalised: exactly what the edge serves if it is told so.
 const PATH: &str = "x-original-path";
+const NEVER: HeaderValue = HeaderValue::from_static("0");
 
 /// Whether a stream token opens a path now
 ///
-/// For the edge (nginx's `auth_request`), which asks it for every playlist and segment.
+/// For the edge (nginx's `auth_request`), which asks it for playlists and segments. With the current `X-Token-Validity`, the
+/// answer's `X-Accel-Expires` says how long nginx may keep it, for all paths below the token's directory.
 #[utoipa::path(
     get, path = "/v1/stream-tokens/verify", tag = "playback",
     params(VerifyHeaders),
@@ -42,8 +56,20 @@ pub(super) async fn verify_stream_token(
     };
     let snapshot = snapshot(&catalog)?;
     let Some(snapshot) = snapshot.as_ref() else { return Err(super::not_read_yet()) };
-    verify(issuer.keys(), snapshot, token, path, clock::now()).map_err(refused)?;
-    Ok(HttpResponse::NoContent().finish())
+    let now = clock::now();
+    let until = verify(issuer.keys(), snapshot, token, path, now).map_err(refused)?;
+    let known = header(VALIDITY.as_str()) == Some(tag(snapshot, issuer.keys()).as_str());
+    Ok(HttpResponse::NoContent()
+        .insert_header((CACHE_CONTROL, NO_STORE))
+        .insert_header((ACCEL_EXPIRES, kept_until(until, now).filter(|_| known).unwrap_or(NEVER)))
+        .finish())
+}
+
+/// nginx keeps an answer to the end of the second that is named: the last one that is whole.
+fn kept_until(until: DateTime<Utc>, now: DateTime<Utc>) -> Option<HeaderValue> {
+    let last = until.timestamp() - 1;
+    let value = HeaderValue::try_from(format!("@{last}")).ok()?;
+    (last >= now.timestamp()).then_some(value)
 }
 
 fn refused(why: Refusal) -> Problem {

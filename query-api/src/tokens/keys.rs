@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 const MIN_KEY_BYTES: usize = 16;
@@ -52,6 +53,15 @@ impl KeyRing {
 
     pub fn signing(&self) -> &Key {
         self.0.first().expect("a setting has at least one entry, or parsing refuses it")
+    }
+
+    /// Differs for other keys, and tells nothing of them.
+    pub fn digest(&self) -> String {
+        let all = self.0.iter().fold(Sha256::new(), |all, key| {
+            all.chain_update(Sha256::digest(key.id.as_bytes()))
+                .chain_update(Sha256::digest(&key.secret))
+        });
+        hex::encode(&all.finalize()[..8])
     }
 
     pub fn get(&self, id: &str) -> Option<&Key> {

@@ -29,14 +29,14 @@ pub enum Refusal {
     NotAvailable,
 }
 
-/// `path` as the edge is about to serve it: decoded and normalised.
+/// Until when the token opens the path, if nothing changes. `path` as the edge is about to serve it: decoded and normalised.
 pub fn verify(
     keys: &KeyRing,
     snapshot: &Snapshot,
     token: &str,
     path: &str,
     now: DateTime<Utc>,
-) -> Result<(), Refusal> {
+) -> Result<DateTime<Utc>, Refusal> {
     let unverified = Unverified::read(token).map_err(|_| Refusal::Malformed)?;
     let claims = unverified.claims;
     let (movie_id, key_id) = claims.data.split_once('.').ok_or(Refusal::Malformed)?;
@@ -55,8 +55,9 @@ pub fn verify(
         return Err(Refusal::OtherPath);
     }
     let movie_id: MovieId = movie_id.parse().map_err(|_| Refusal::Malformed)?;
+    let expires = DateTime::from_timestamp_secs(claims.expires).ok_or(Refusal::Malformed)?;
     match snapshot.get(movie_id) {
-        Some(movie) if movie.is_available(now) => Ok(()),
+        Some(movie) if movie.is_available(now) => Ok(expires.min(movie.window.end())),
         _ => Err(Refusal::NotAvailable),
     }
 }

@@ -21,7 +21,7 @@ type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 const MOVIE: &str = "/v1/movies/{id_or_slug}";
 const HISTORY: &str = "/v1/movies/{id_or_slug}/history";
 
-const ALL: [Row; 26] = [
+const ALL: [Row; 27] = [
     ("GET", "/v1/movies", "/v1/movies", [200, 200, 200, 401, 401]),
     ("HEAD", "/v1/movies", "/v1/movies", [200, 200, 200, 401, 401]),
     ("GET", "/v1/movies", "/v1/movies?visibility=any", [401, 403, 200, 401, 401]),
@@ -62,6 +62,8 @@ const ALL: [Row; 26] = [
     ("GET", "/v1/events", "/v1/events?limit=x", [401, 400, 403, 401, 401]),
     // The stream token is all that counts here; it is sent with it.
     ("GET", "/v1/stream-tokens/verify", "/v1/stream-tokens/verify", [204, 204, 204, 204, 204]),
+    // A tag that tells nothing.
+    ("GET", "/v1/stream-tokens/validity", "/v1/stream-tokens/validity", [204, 204, 204, 204, 204]),
     // Whoever can reach the service may see that it lives.
     ("GET", "(every service's)", "/healthz", [200, 200, 200, 200, 200]),
 ];

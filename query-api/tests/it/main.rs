@@ -22,4 +22,5 @@ mod sample;
 mod statements;
 mod stream_tokens;
 mod topic;
+mod validity;
 mod verify;
