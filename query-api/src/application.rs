@@ -149,6 +149,7 @@ impl Application {
             metrics,
         );
 
+        let origins = settings.cors.origins.clone();
         let listener = http::bind(&settings.http)?;
         let address = listener.local_addr()?;
         let catalog_data = web::Data::from(Arc::clone(&catalog));
@@ -166,7 +167,7 @@ impl Application {
                 .app_data(proxies.clone())
                 .app_data(sealer.clone())
                 .app_data(viewers.clone())
-                .configure(routes::configure)
+                .configure(|config| routes::configure(config, &origins))
                 .configure(|config| http::configure_openapi(config, ApiDescription::openapi()));
         })?;
         tokio::spawn(follower.run(stop.child_token()));

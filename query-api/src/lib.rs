@@ -14,5 +14,6 @@ pub mod tokens;
 
 pub use application::{Application, BuildError, StopHandle};
 pub use settings::{
-    CatalogSettings, FeedSettings, RateLimitSettings, Settings, StreamTokenSettings, ViewerSettings,
+    CatalogSettings, CorsSettings, FeedSettings, RateLimitSettings, Settings, StreamTokenSettings,
+    ViewerSettings,
 };

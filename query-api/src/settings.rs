@@ -14,6 +14,8 @@ use marquee_infra::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::routes;
+
 const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Data model, SignedStreamToken: "TTL ≤ 5 minutes".
@@ -34,6 +36,7 @@ pub struct Settings {
     pub stream_token: StreamTokenSettings,
     pub viewer: ViewerSettings,
     pub rate_limit: RateLimitSettings,
+    pub cors: CorsSettings,
     pub feed: FeedSettings,
 }
 
@@ -57,6 +60,12 @@ pub struct StreamTokenSettings {
 #[serde(deny_unknown_fields)]
 pub struct ViewerSettings {
     pub context_key: SecretString,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsSettings {
+    pub origins: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -111,6 +120,9 @@ impl Settings {
         }
         if self.rate_limit.lot > self.rate_limit.viewer_read_quota {
             return invalid("rate_limit.lot must be at most rate_limit.viewer_read_quota");
+        }
+        if !self.cors.origins.iter().all(|origin| routes::is_origin(origin)) {
+            return invalid("cors.origins must be \"*\" or origins such as https://example.com");
         }
         if !(1..=10_000).contains(&self.feed.max_open) {
             return invalid("feed.max_open must be from 1 to 10000");

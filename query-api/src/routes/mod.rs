@@ -2,6 +2,7 @@
 
 mod conditional;
 mod consistency;
+mod cors;
 mod get_movie;
 mod get_movie_as_of;
 mod issue_stream_token;
@@ -34,6 +35,7 @@ use crate::catalog::{Catalog, Snapshot};
 
 pub use conditional::Freshness;
 pub use consistency::Patience;
+pub use cors::is_origin;
 pub use openapi::ApiDescription;
 pub use page_cache::PageCache;
 
@@ -105,14 +107,17 @@ pub const ENDPOINTS: [Endpoint; 8] = [
 
 const VERSION: &str = "/v1";
 
-pub fn configure(config: &mut web::ServiceConfig) {
+/// `origins`: the web pages that may use it.
+pub fn configure(config: &mut web::ServiceConfig, origins: &[String]) {
     let (limited, free): (Vec<_>, Vec<_>) =
         ENDPOINTS.into_iter().partition(|endpoint| endpoint.limited);
     for endpoint in free {
         config.service(endpoint.resource(endpoint.path));
     }
     // The scope, not each resource: what is not found there is counted as well.
-    let mut scope = web::scope(VERSION).wrap(from_fn(rate_limit::enforce));
+    // A preflight is answered before it is counted.
+    let mut scope =
+        web::scope(VERSION).wrap(from_fn(rate_limit::enforce)).wrap(cors::cors(origins));
     for endpoint in limited {
         let path = endpoint.path.strip_prefix(VERSION).unwrap_or(endpoint.path);
         scope = scope.service(endpoint.resource(path));

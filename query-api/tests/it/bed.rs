@@ -16,8 +16,8 @@ use marquee_infra::{
     telemetry::{LogFormat, LogSettings},
 };
 use query_api::{
-    Application, CatalogSettings, FeedSettings, RateLimitSettings, Settings, StopHandle,
-    StreamTokenSettings, ViewerSettings,
+    Application, CatalogSettings, CorsSettings, FeedSettings, RateLimitSettings, Settings,
+    StopHandle, StreamTokenSettings, ViewerSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, MySqlConnection, MySqlPool};
@@ -241,6 +241,7 @@ fn settings(database_url: &str, name: &str) -> Settings {
             instances: number(1),
             trusted_proxies: Vec::new(),
         },
+        cors: CorsSettings { origins: vec!["*".to_owned()] },
         feed: FeedSettings {
             max_open: 32,
             max_connections: 2,

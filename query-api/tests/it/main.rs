@@ -5,6 +5,7 @@ mod authorization;
 mod bed;
 mod catalog;
 mod client;
+mod cors;
 mod editorial;
 mod feed;
 mod genres;
