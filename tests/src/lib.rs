@@ -4,6 +4,7 @@
 //! topics, settings) and none of their code.
 
 pub mod admin;
+pub mod browser;
 pub mod chaos_proxy;
 pub mod checker;
 pub mod client;
@@ -16,6 +17,7 @@ pub mod import;
 pub mod jwt;
 pub mod load;
 pub mod marquee;
+pub mod player;
 pub mod redis;
 pub mod samples;
 pub mod servers;

@@ -1,6 +1,6 @@
 # What the edge serves, made from the committed sample (../media) by copying and writing playlists. Sourced by edge.
 #
-#   /media/sample/     the sample: one minute, two variants, plays
+#   /media/sample/     the sample: one minute, two variants, captions, plays
 #   /media/feature/    two hours: the same segments again and again, plays
 #   /media/films/NAME/ one for each film of the sample catalog (../catalog.ndjson), as long as the film
 #   /media/runtime/MINUTES/  for a film of each running time of 1 to 240 minutes, plays
@@ -9,6 +9,7 @@
 #   /media/live/       no end yet
 #   /media/broken/     an HTML page where a playlist should be
 #   /captions/         WebVTT and TTML, and a broken one of each
+#   /player/           infra/player and, once it is fetched (../lib/browser.sh), hls.js
 #   /static/           poster.svg, and whatever a benchmark puts there
 # shellcheck shell=bash
 
@@ -16,6 +17,7 @@
 # replaced in one move: a probe or a player hardly notices.
 make_content() {
   local www=$1 new=$1/.new source=$LOCAL_DIR/edge
+  make_player "$www/player"
   [[ ! -e $www/.made || -n $(find "$LOCAL_DIR/media" "$source" "$LOCAL_DIR/catalog.ndjson" -newer "$www/.made" -print -quit) ]] ||
     return 0
   rm -rf "$new"
@@ -27,6 +29,13 @@ make_content() {
   cp "$source/poster.svg" "$www/static"
   rm -r "$new"
   : >"$www/.made"
+}
+
+make_player() {
+  local out=$1
+  mkdir -p "$out"
+  cp -u "$REPO_DIR"/infra/player/*.{html,css,js} "$out"
+  [[ ! -e $PACKAGES/hls.js/hls.min.mjs ]] || cp -u "$PACKAGES/hls.js/hls.min.mjs" "$out"
 }
 
 make_media() {
@@ -46,28 +55,28 @@ make_media() {
 segments() { sed -n '/^#EXTINF/,${/^#EXT-X-ENDLIST/d;p}' "$1"; }
 header() { sed '/^#EXTINF/,$d' "$1"; }
 
-# A master playlist with the 180p variant alone.
-single_master() { sed '/640x360/,+1d' "$1/master.m3u8"; }
+# A master playlist with the 180p variant alone, and no captions.
+single_master() { sed -e '/640x360/,+1d' -e '/^#EXT-X-MEDIA:/d' -e 's/,SUBTITLES="[^"]*"//' "$1/master.m3u8"; }
 
 # make_film SAMPLE OUT MINUTES: many minutes out of one. The time stamps jump back at each repetition, which HLS calls a
 # discontinuity. The segments appear in each film's own directory, for a token is scoped to one; as links, they cost
 # nothing.
 make_film() {
-  local sample=$1 out=$2 minutes=$3 variant minute once
+  local sample=$1 out=$2 minutes=$3 rendition minute once
   mkdir -p "$out"
   cp "$sample/master.m3u8" "$out"
-  for variant in 180p 360p; do
-    mkdir "$out/$variant"
-    ln "$sample/$variant"/*.ts "$out/$variant"
-    once=$(segments "$sample/$variant/index.m3u8")
+  for rendition in 180p 360p captions; do
+    mkdir "$out/$rendition"
+    ln "$sample/$rendition"/[0-9]* "$out/$rendition"
+    once=$(segments "$sample/$rendition/index.m3u8")
     {
-      header "$sample/$variant/index.m3u8"
+      header "$sample/$rendition/index.m3u8"
       printf '%s\n' "$once"
       for ((minute = 1; minute < minutes; minute++)); do
         printf '#EXT-X-DISCONTINUITY\n%s\n' "$once"
       done
       printf '#EXT-X-ENDLIST\n'
-    } >"$out/$variant/index.m3u8"
+    } >"$out/$rendition/index.m3u8"
   done
 }
 
@@ -81,19 +90,19 @@ make_films() {
 # For catalogs from elsewhere: a film of each running time. The segments are the sample's, by a link to it in the film's
 # own directory. As each playlist is the one before and a minute more, all are made in one go.
 make_runtimes() {
-  local sample=$1 out=$2 longest=240 minutes variant master once body
+  local sample=$1 out=$2 longest=240 minutes rendition master once body
   master=$(<"$sample/master.m3u8")
   mkdir "$out"
-  (cd "$out" && seq "$longest" | sed 's|.*|&/180p &/360p|' | xargs mkdir -p)
+  (cd "$out" && seq "$longest" | sed 's|.*|&/180p &/360p &/captions|' | xargs mkdir -p)
   for ((minutes = 1; minutes <= longest; minutes++)); do
     printf '%s\n' "$master" >"$out/$minutes/master.m3u8"
     ln -s ../../sample "$out/$minutes/sample"
   done
-  for variant in 180p 360p; do
-    once=$(segments "$sample/$variant/index.m3u8" | sed "/^#/!s|^|../sample/$variant/|")
-    body=$(header "$sample/$variant/index.m3u8")$'\n'$once
+  for rendition in 180p 360p captions; do
+    once=$(segments "$sample/$rendition/index.m3u8" | sed "/^#/!s|^|../sample/$rendition/|")
+    body=$(header "$sample/$rendition/index.m3u8")$'\n'$once
     for ((minutes = 1; minutes <= longest; minutes++)); do
-      printf '%s\n#EXT-X-ENDLIST\n' "$body" >"$out/$minutes/$variant/index.m3u8"
+      printf '%s\n#EXT-X-ENDLIST\n' "$body" >"$out/$minutes/$rendition/index.m3u8"
       body+=$'\n#EXT-X-DISCONTINUITY\n'$once
     done
   done

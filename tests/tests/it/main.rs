@@ -11,6 +11,7 @@ mod kafka_away;
 mod leaders;
 mod life;
 mod outages;
+mod playback;
 mod races;
 mod rebuild;
 mod shutdown;
