@@ -5,6 +5,8 @@
 const TOKEN_SEGMENT = /^\/hdnts=[^/]*/;
 // A token is not used in its last second: its request has to arrive, too.
 const MARGIN_MS = 1000;
+// What is fetched waits for the token: no longer than what was fetched before lasts.
+const PATIENCE_MS = 5000;
 
 export class StreamToken {
   #api;
@@ -36,15 +38,17 @@ export class StreamToken {
     return from.href;
   }
 
-  // Looked at when a request is made, not by a timer: a tab that slept is no special case. While the current token lives,
-  // nobody waits for the next one, and a renewal that fails is tried again by the next request.
+  // Looked at when a request is made, not by a timer: a tab that slept is no special case. A renewal that fails does no harm
+  // while the current token lives, and is tried again by the next request.
   async #usable() {
-    const now = performance.now();
-    if (this.#current && now < this.#current.refreshAt) return this.#current;
+    if (this.#current && performance.now() < this.#current.refreshAt) return this.#current;
     this.#renewal ??= this.#ask().finally(() => (this.#renewal = null));
-    if (!this.#current || now >= this.#current.expiresAt) return this.#renewal;
-    this.#renewal.catch(() => {});
-    return this.#current;
+    try {
+      return await this.#renewal;
+    } catch (error) {
+      if (this.#current && performance.now() < this.#current.expiresAt) return this.#current;
+      throw error;
+    }
   }
 
   async #ask() {
@@ -53,6 +57,7 @@ export class StreamToken {
       method: 'POST',
       headers: this.#headers,
       body: JSON.stringify(this.#sessionId ? { session_id: this.#sessionId } : {}),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     const token = await answer.json();
     if (!answer.ok) throw new Error(`${token.title} (${token.code})`);

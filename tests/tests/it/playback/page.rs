@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::{viewer_of, with_ttl};
 
+/// Long enough for a request to arrive in time on a busy machine, and renewed within the test.
+const TTL_SECONDS: u32 = 8;
+
 /// What the page tells of itself.
 const LOOK: &str = "
     const { video, seen } = window.marquee ?? {};
@@ -23,7 +26,7 @@ const LOOK: &str = "
 
 #[tokio::test]
 async fn a_page_with_hls_js_plays_on_through_renewals_and_nothing_is_refused() {
-    let marquee = with_ttl(5).await;
+    let marquee = with_ttl(TTL_SECONDS).await;
     let media = marquee.media();
     let mut film = samples::playable_movie(&samples::title("In a browser"), &media);
     film["duration_minutes"] = json!(120);
