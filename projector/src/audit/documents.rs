@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use marquee_domain::MovieId;
-use marquee_infra::kafka::ClientSettings;
+use marquee_infra::kafka::{ClientSettings, partition_of};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
     Progress,
     finding::{Findings, Kind},
-    partitioner::partition_of,
     report::LookedAt,
     scan::{Record, Scan},
 };

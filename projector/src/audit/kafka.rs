@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use marquee_infra::{
     event_log::{LogInspector, RecordedEvent},
-    kafka::{ClientSettings, CloudEvent},
+    kafka::{ClientSettings, CloudEvent, partition_of},
 };
 
 use super::{
     Progress,
     finding::{Findings, Kind},
     meaning,
-    partitioner::partition_of,
     positions::Positions,
     report::LookedAt,
     scan::{Record, Scan},

@@ -10,7 +10,6 @@ mod finding;
 mod kafka;
 mod log;
 mod meaning;
-pub(crate) mod partitioner;
 mod positions;
 mod progress;
 pub(crate) mod read_models;

@@ -8,12 +8,12 @@ use marquee_domain::MovieId;
 use marquee_infra::{
     clock,
     event_log::{EventReader, LogInspector, RecordedEvent},
-    kafka::{CloudEvent, CursorStore, Mark, TransactionalProducer},
+    kafka::{CloudEvent, CursorStore, Mark, TransactionalProducer, partition_of},
 };
 use rdkafka::{message::Header, producer::FutureRecord};
 use sqlx::MySqlPool;
 
-use super::{REPAIRED_AT, Range, partitioner::partition_of, read_models::ToMend};
+use super::{REPAIRED_AT, Range, read_models::ToMend};
 use crate::{
     catalog::Catalog,
     checkpoint::{self, Lane},

@@ -4,13 +4,12 @@
 use marquee_domain::MovieId;
 use marquee_infra::{
     event_log::{EventLogError, EventReader},
-    kafka::CloudEvent,
+    kafka::{CloudEvent, partition_of},
 };
 use rdkafka::{Message, message::OwnedMessage};
 use sqlx::MySqlConnection;
 
 use crate::{
-    audit::partitioner::partition_of,
     checkpoint::{self, Lane},
     failure::Failure,
 };

@@ -8,7 +8,7 @@ use marquee_infra::{
     clock,
     event_log::EventReader,
     http,
-    kafka::ClientSettings,
+    kafka::{ClientSettings, partition_of},
     lease::{Held, Lease},
     mysql,
 };
@@ -20,7 +20,7 @@ use sqlx::{MySql, MySqlPool, Transaction};
 use tokio::time::{Instant, sleep};
 
 use super::error::RebuildError;
-use crate::{audit::partitioner::partition_of, settings::Settings};
+use crate::settings::Settings;
 
 pub const TASK: &str = "catalog-rebuild";
 /// A run that was killed is followed by the next one after so long.

@@ -9,7 +9,10 @@ mod rows;
 use std::collections::BTreeSet;
 
 use marquee_domain::{Movie, MovieId};
-use marquee_infra::event_log::{EventReader, LogInspector, RecordedEvent};
+use marquee_infra::{
+    event_log::{EventReader, LogInspector, RecordedEvent},
+    kafka::partition_of,
+};
 use sqlx::{MySqlConnection, MySqlPool};
 
 use self::{
@@ -21,7 +24,6 @@ use super::{
     documents::{Documents, Expected},
     finding::{Findings, Kind},
     meaning,
-    partitioner::partition_of,
     report::LookedAt,
 };
 use crate::{
