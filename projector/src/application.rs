@@ -40,10 +40,15 @@ use crate::{
 const CATALOG_GROUP: &str = "marquee.projector.v1";
 const AUDIT_GROUP: &str = "marquee.projector-audit.v1";
 
+/// For reading the log while a batch is applied. Connections of their own: were they of the pool that
+/// the batches' transactions are of, these could hold all of it and wait for one more.
+const LOG_CONNECTIONS: u32 = 4;
+
 #[derive(Debug)]
 pub struct Application {
     settings: Settings,
     pool: MySqlPool,
+    log_pool: MySqlPool,
     progress: Arc<Progress>,
     listener: TcpListener,
     metrics: Option<PrometheusHandle>,
@@ -53,13 +58,17 @@ pub struct Application {
 impl Application {
     /// Listens, and connects to nothing yet: it starts while MySQL and Kafka are away.
     pub fn build(settings: Settings, metrics: Option<PrometheusHandle>) -> anyhow::Result<Self> {
-        let pool = mysql::connect_lazy(&settings.mysql.url, settings.mysql.max_connections)
-            .context("mysql.url is not a URL of a MySQL database")?;
+        let pool = |connections| {
+            mysql::connect_lazy(&settings.mysql.url, connections)
+                .context("mysql.url is not a URL of a MySQL database")
+        };
+        let (pool, log_pool) = (pool(settings.mysql.max_connections)?, pool(LOG_CONNECTIONS)?);
         let listener = http::bind(&settings.http)
             .with_context(|| format!("cannot listen at {}", settings.http.bind))?;
         Ok(Self {
             settings,
             pool,
+            log_pool,
             progress: Arc::default(),
             listener,
             metrics,
@@ -79,7 +88,7 @@ impl Application {
     /// Runs until SIGTERM or SIGINT. Batches in hand are finished first.
     pub async fn run_until_stopped(self) -> anyhow::Result<()> {
         let topics = self.settings.topics.names();
-        let catalog = Catalog::new(EventReader::new(self.pool.clone()));
+        let catalog = Catalog::new(EventReader::new(self.log_pool.clone()));
         let consumers = [
             self.consume(catalog, topics.movies, CATALOG_GROUP)?,
             self.consume(TokenAudit, topics.stream_tokens, AUDIT_GROUP)?,
@@ -100,7 +109,7 @@ impl Application {
         checks.push(self.catalog_topic_check(&publisher));
         checks.push(dead_letters_check(&dead_letters));
         let health = Health::new(checks, self.metrics.clone());
-        let Self { settings, listener, stop, pool, .. } = self;
+        let Self { settings, listener, stop, pool, log_pool, .. } = self;
         let address = listener.local_addr()?;
         let server = http::serve(listener, &settings.http, health, |_| {})?;
         tracing::info!(%address, "projector serves");
@@ -110,6 +119,7 @@ impl Application {
         parts.push(dead_letters.ended().boxed());
         let outcome = supervise(server, parts, stop).await;
         pool.close().await;
+        log_pool.close().await;
         outcome
     }
 
@@ -154,7 +164,10 @@ impl Application {
             async move {
                 if stuck.is_empty() {
                     let lag: i64 = lanes.iter().map(|lane| lane.lag_events()).sum();
-                    return Ok(json!({ "assigned": lanes.len(), "lag_events": lag }));
+                    let paused = lanes.iter().filter(|lane| lane.is_paused()).count();
+                    return Ok(
+                        json!({ "assigned": lanes.len(), "paused": paused, "lag_events": lag }),
+                    );
                 }
                 Err(format!("stuck: {}", stuck.join(", ")))
             }

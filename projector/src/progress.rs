@@ -105,6 +105,8 @@ struct State {
     end_offset: i64,
     /// Nothing was left to read when Kafka was last asked.
     at_end: bool,
+    /// No more is asked of Kafka for now: the worker has enough.
+    paused: bool,
     /// Since when there are events waiting and none was applied.
     stalled_since: Option<Instant>,
     /// No event that waits is older, as far as this is known.
@@ -148,6 +150,14 @@ impl LaneProgress {
 
     pub fn lag_events(&self) -> i64 {
         locked(&self.state).lag_events()
+    }
+
+    pub fn set_paused(&self, paused: bool) {
+        locked(&self.state).paused = paused;
+    }
+
+    pub fn is_paused(&self) -> bool {
+        locked(&self.state).paused
     }
 
     pub fn delivered(&self, offset: i64, event_at: Option<DateTime<Utc>>) {

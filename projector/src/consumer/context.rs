@@ -101,6 +101,10 @@ impl<P: Projection> ConsumerContext for Context<P> {
             }
         } else {
             self.close(partitions);
+            // librdkafka remembers who was paused: one that comes back would never be read again.
+            if let Err(error) = consumer.resume(partitions) {
+                tracing::warn!(projection = P::NAME, %error, "partitions were not resumed");
+            }
             if cooperative {
                 consumer.incremental_unassign(partitions)
             } else {

@@ -152,7 +152,11 @@ impl<P: Projection> Lanes<P> {
             .shared
             .runtime
             .block_on(async { timeout(PATIENCE, room.acquire_many(needed)).await.map(drop) });
-        (!lane.flush()).then_some(Wish::Pause(partition))
+        if lane.flush() {
+            return None;
+        }
+        lane.progress.set_paused(true);
+        Some(Wish::Pause(partition))
     }
 
     pub fn reached_end(&self, partition: i32) {
@@ -171,8 +175,11 @@ impl<P: Projection> Lanes<P> {
                     (now >= lane.not_before).then_some(Wish::Restart(*partition))
                 } else if lane.waiting.is_empty() {
                     None
+                } else if lane.flush() {
+                    lane.progress.set_paused(false);
+                    Some(Wish::Resume(*partition))
                 } else {
-                    lane.flush().then_some(Wish::Resume(*partition))
+                    None
                 }
             })
             .collect()

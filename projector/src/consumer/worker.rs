@@ -76,6 +76,7 @@ impl<P: Projection> Worker<P> {
     async fn project(&mut self, records: &[OwnedMessage]) -> Result<(), Stopped> {
         let mut rest = records;
         let mut take = rest.len();
+        let mut refused_alone = None;
         let mut trouble = Trouble::default();
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(take);
@@ -89,6 +90,11 @@ impl<P: Projection> Worker<P> {
                 // Find the record by halves, so that the others are not parked with it.
                 Err(Failure::Refused(_)) if batch.len() > 1 => {
                     take = batch.len() / 2;
+                    continue;
+                }
+                // Once more: a worker of another partition may have made the same movie's row meanwhile.
+                Err(Failure::Refused(_)) if refused_alone != batch.first().map(Message::offset) => {
+                    refused_alone = batch.first().map(Message::offset);
                     continue;
                 }
                 Err(Failure::Refused(reason)) => match self.attempt(batch, Some(&reason)).await {
