@@ -33,6 +33,11 @@ pub async fn movies(
             "SELECT movie_id, version, position, state FROM {table} WHERE movie_id IN "
         ));
         sql::push_list(&mut select, ids);
+        if set == TableSet::Live {
+            // A movie is one partition's, whose checkpoint is locked; but once partitions are added to a
+            // topic, its earlier events are in one and its later ones in another.
+            select.push(" FOR UPDATE");
+        }
         for row in select.build().fetch_all(&mut *tx).await? {
             found.push(stored(&row)?);
         }
