@@ -65,6 +65,36 @@ mod tests {
             position: u64::MAX,
         };
         assert_eq!(token.to_string().parse(), Ok(token));
-        assert_eq!("nonsense".parse::<ConsistencyToken>(), Err(NotAConsistencyToken));
+    }
+
+    #[test]
+    fn what_no_command_answered_with_is_refused() {
+        let token = ConsistencyToken {
+            movie_id: MovieId::new(uuid::Uuid::from_u128(u128::MAX)),
+            version: 3,
+            position: 9,
+        }
+        .to_string();
+        assert_eq!(token.len(), 43);
+        let bits_beyond_the_last_byte = format!("{}-", &token[..42]);
+        for nonsense in [
+            "",
+            "nonsense",
+            &token[..42],
+            &token[1..],
+            &format!("{token}A"),
+            &format!("{token}="),
+            &format!(" {token}"),
+            &token.replace('_', "/"),
+            &bits_beyond_the_last_byte,
+            &"A".repeat(8_000),
+            "\u{0}",
+        ] {
+            assert_eq!(
+                nonsense.parse::<ConsistencyToken>(),
+                Err(NotAConsistencyToken),
+                "{nonsense}"
+            );
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY},
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use marquee_infra::http::ConsistencyToken;
 
 /// The `Cache-Control` of each age that answers may have.
 #[derive(Debug, Clone)]
@@ -30,6 +31,9 @@ fn cache_control(seconds: u32) -> HeaderValue {
     HeaderValue::try_from(format!("public, max-age={seconds}"))
         .expect("words and a number are visible ASCII")
 }
+
+/// A proxy must not answer a read that waits for a command with what it kept from before.
+const BY_TOKEN: HeaderValue = HeaderValue::from_static(ConsistencyToken::HEADER);
 
 /// A JSON document that everyone gets alike.
 pub(super) struct Document {
@@ -59,12 +63,14 @@ impl Document {
             return HttpResponse::NotModified()
                 .insert_header((ETAG, self.etag))
                 .insert_header((CACHE_CONTROL, self.cache_control))
+                .insert_header((VARY, BY_TOKEN))
                 .finish();
         }
         HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
             .insert_header((ETAG, self.etag))
             .insert_header((CACHE_CONTROL, self.cache_control))
+            .insert_header((VARY, BY_TOKEN))
             .body(self.body)
     }
 }

@@ -68,7 +68,8 @@ pub(super) struct ReadHeaders {
     /// An earlier answer's `ETag`: 304 if the answer is still that one.
     #[param(rename = "If-None-Match")]
     if_none_match: Option<String>,
-    /// From a command's answer: waits until the command can be read, or answers 503 not_yet_projected.
+    /// From a command's answer: waits until the command can be read, or answers 503 not_yet_projected. Several, of
+    /// several commands, are separated by commas.
     #[param(rename = "Consistency-Token")]
     consistency_token: Option<String>,
 }
@@ -77,7 +78,8 @@ pub(super) struct ReadHeaders {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "documentation: consistency reads it")]
 pub(super) struct WaitHeader {
-    /// From a command's answer: waits until the command can be read, or answers 503 not_yet_projected.
+    /// From a command's answer: waits until the command can be read, or answers 503 not_yet_projected. Several, of
+    /// several commands, are separated by commas.
     #[param(rename = "Consistency-Token")]
     consistency_token: Option<String>,
 }

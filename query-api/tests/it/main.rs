@@ -19,6 +19,7 @@ mod openapi;
 mod outages;
 mod proxy;
 mod rate_limit;
+mod read_your_writes;
 mod sample;
 mod statements;
 mod stream_tokens;

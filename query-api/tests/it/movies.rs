@@ -1,7 +1,7 @@
 //! `GET /v1/movies/{id or slug}`.
 
 use chrono::TimeDelta;
-use marquee_infra::{clock, http::ConsistencyToken};
+use marquee_infra::clock;
 use reqwest::Method;
 
 use crate::{
@@ -175,39 +175,4 @@ async fn what_has_not_changed_is_not_sent_again() {
     bed.show(&api, &mut movie).await;
     let changed = api.client.get_with(&path, &[("If-None-Match", &etag)]).await;
     assert_eq!((changed.status, changed.json["title"].as_str()), (200, Some("Alpha Two")));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_read_with_a_consistency_token_waits_for_its_movie() {
-    let mut bed = Bed::new().await;
-    bed.settings.catalog.consistency_wait_ms = 10_000;
-    let api = bed.start().await;
-    let mut movie = Sample::new("Alpha");
-    let token = ConsistencyToken { movie_id: movie.movie_id, version: 1, position: 1 }.to_string();
-    let path = format!("/v1/movies/{}", movie.movie_id);
-    let headers = [("Consistency-Token", token.as_str())];
-    let (read, _) = tokio::join!(api.client.get_with(&path, &headers), bed.put(&mut movie));
-    assert_eq!((read.status, read.json["version"].as_u64()), (200, Some(1)), "{read:?}");
-
-    movie.removed = true;
-    let token = ConsistencyToken { movie_id: movie.movie_id, version: 2, position: 2 }.to_string();
-    let headers = [("Consistency-Token", token.as_str())];
-    let (gone, _) = tokio::join!(api.client.get_with(&path, &headers), bed.put(&mut movie));
-    gone.is_problem(404, "movie_not_found");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_consistency_token_from_the_future_ends_the_wait_with_503() {
-    let mut bed = Bed::new().await;
-    bed.settings.catalog.consistency_wait_ms = 50;
-    let api = bed.start().await;
-    let mut movie = Sample::new("Alpha");
-    bed.show(&api, &mut movie).await;
-    let token = ConsistencyToken { movie_id: movie.movie_id, version: 2, position: 9 }.to_string();
-    let late = api.client.get_with("/v1/movies", &[("Consistency-Token", &token)]).await;
-    late.is_problem(503, "not_yet_projected");
-    assert_eq!(late.header("retry-after"), "1");
-    let nonsense = api.client.get_with("/v1/movies", &[("Consistency-Token", "x")]).await;
-    nonsense.is_problem(400, "invalid_request");
-    assert_eq!(nonsense.pointers(), ["Consistency-Token"]);
 }
