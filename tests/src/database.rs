@@ -12,22 +12,28 @@ use crate::{
     servers::servers,
 };
 
-/// A database on the test servers, dropped by [`Database::drop_now`].
+/// A database on a test server, dropped by [`Database::drop_now`].
 #[derive(Debug, Clone)]
 pub struct Database {
+    /// Of the server, as `DATABASE_URL` has it.
+    server_url: String,
     name: String,
 }
 
 impl Database {
     pub async fn create(name: &str) -> Self {
-        let statement = format!("CREATE DATABASE {name}");
-        execute(&statement).await;
-        Self { name: name.to_owned() }
+        Self::create_at(&servers().database_url, name).await
+    }
+
+    /// On another server.
+    pub async fn create_at(server_url: &str, name: &str) -> Self {
+        execute(server_url, &format!("CREATE DATABASE {name}")).await;
+        Self { server_url: server_url.to_owned(), name: name.to_owned() }
     }
 
     /// For the services; through `proxy`, when there is one.
     pub fn url(&self, proxy: Option<&str>) -> String {
-        let mut url = url::Url::parse(&servers().database_url).expect("DATABASE_URL is a URL");
+        let mut url = url::Url::parse(&self.server_url).expect("DATABASE_URL is a URL");
         url.set_path(&self.name);
         if let Some((host, port)) = proxy.and_then(|address| address.rsplit_once(':')) {
             url.set_host(Some(host)).expect("a proxy's host is one");
@@ -45,7 +51,7 @@ impl Database {
     }
 
     pub async fn drop_now(&self) {
-        execute(&format!("DROP DATABASE IF EXISTS {}", self.name)).await;
+        execute(&self.server_url, &format!("DROP DATABASE IF EXISTS {}", self.name)).await;
     }
 
     /// The whole event log, in position order.
@@ -126,10 +132,10 @@ impl Database {
     }
 }
 
-async fn execute(statement: &str) {
-    let mut connection = MySqlConnection::connect(&servers().database_url)
+async fn execute(server_url: &str, statement: &str) {
+    let mut connection = MySqlConnection::connect(server_url)
         .await
-        .unwrap_or_else(|error| panic!("MySQL of profile test: {error}"));
+        .unwrap_or_else(|error| panic!("the tests' MySQL: {error}"));
     let done = connection.execute(statement).await;
     done.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }

@@ -12,6 +12,7 @@ pub mod database;
 pub mod detour;
 pub mod edge;
 pub mod evidence;
+pub mod fold;
 pub mod follower;
 pub mod import;
 pub mod jwt;
@@ -22,8 +23,10 @@ pub mod redis;
 pub mod samples;
 pub mod servers;
 pub mod service;
+pub mod spare_mysql;
 pub mod summary;
 pub mod topic;
+pub mod unrest;
 pub mod wait;
 
 pub use client::{Answer, Api};

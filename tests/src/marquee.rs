@@ -29,6 +29,8 @@ pub struct Setup {
     pub mysql: Option<String>,
     pub kafka: Option<String>,
     pub redis: Option<String>,
+    /// On another MySQL than that of all tests, as `DATABASE_URL` would have it.
+    pub mysql_server: Option<String>,
     /// With an nginx edge of its own.
     pub edge: bool,
     /// Further settings of all services, as environment variables.
@@ -83,7 +85,8 @@ impl Marquee {
         let folder = binaries().join("marquee-tests").join(&name);
         fs::create_dir_all(&folder).expect("a folder can be made below target/");
         let prefix = format!("{name}.");
-        let database = Database::create(&name).await;
+        let server = setup.mysql_server.as_ref().unwrap_or(&servers().database_url);
+        let database = Database::create_at(server, &name).await;
 
         // The edge asks the query API, so both ports have to be known before either starts.
         let (edge_port, verify_port) = (free_port(), free_port());

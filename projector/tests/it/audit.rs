@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use crate::bed::{Bed, Record};
 
-fn token(kind: &str) -> Value {
+pub fn token(kind: &str) -> Value {
     let now = clock::now();
     json!({
         "type": kind, "token_id": clock::new_uuid(), "movie_id": clock::new_uuid(),
@@ -16,7 +16,7 @@ fn token(kind: &str) -> Value {
     })
 }
 
-fn record(payload: &Value) -> Record {
+pub fn record(payload: &Value) -> Record {
     let kind = payload["type"].as_str().unwrap_or("StreamTokenIssued");
     let event = CloudEvent::viewer_fact(
         clock::new_uuid(),

@@ -132,15 +132,28 @@ impl Bed {
     /// Publishes all of them in one Kafka transaction, as the relay does. Answers the partition and
     /// the offset of each.
     pub async fn publish(&self, topic: &str, records: Vec<Record>) -> Vec<(i32, i64)> {
+        let by_key = records.into_iter().map(|record| (record, None)).collect();
+        self.publish_at(topic, by_key).await
+    }
+
+    /// The same, each to this partition, or to its key's if there is none.
+    pub async fn publish_at(
+        &self,
+        topic: &str,
+        records: Vec<(Record, Option<i32>)>,
+    ) -> Vec<(i32, i64)> {
         self.producer.begin_transaction().expect("a transaction begins");
         let mut deliveries = Vec::new();
-        for record in &records {
+        for (record, partition) in &records {
             let mut message = FutureRecord::<[u8], [u8]>::to(topic).headers(record.headers.clone());
             if let Some(key) = &record.key {
                 message = message.key(key);
             }
             if let Some(payload) = &record.payload {
                 message = message.payload(payload);
+            }
+            if let Some(partition) = partition {
+                message = message.partition(*partition);
             }
             deliveries.push(self.producer.send_result(message).map_err(|(error, _)| error));
         }
@@ -161,6 +174,7 @@ impl Bed {
 
     /// Puts the events into the event log, as if command-api had.
     pub async fn log(&self, events: &[Recorded]) {
+        let mut tx = self.pool.begin().await.expect("MySQL is up");
         for recorded in events {
             sqlx::query(
                 "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type,
@@ -177,15 +191,16 @@ impl Bed {
                 "actor": recorded.actor.to_string(), "command": "Test", "request_id": "r-1",
             })))
             .bind(recorded.recorded_at)
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await
             .expect("the log takes it");
-            sqlx::query("UPDATE event_log_head SET position = GREATEST(position, ?)")
-                .bind(recorded.position)
-                .execute(&self.pool)
-                .await
-                .expect("the head moves");
         }
+        sqlx::query("UPDATE event_log_head SET position = GREATEST(position, ?)")
+            .bind(events.iter().map(|recorded| recorded.position).max().unwrap_or(0))
+            .execute(&mut *tx)
+            .await
+            .expect("the head moves");
+        tx.commit().await.expect("it is logged");
     }
 
     pub async fn count(&self, sql: &str) -> i64 {

@@ -9,6 +9,7 @@ mod catalog_topic;
 mod command_line;
 mod dead_letters;
 mod document_schema;
+mod fold;
 mod model;
 mod ownership;
 mod poison;

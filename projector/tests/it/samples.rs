@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use marquee_domain::{
-    CaptionTrackId, Context, Movie, MovieCommand, MovieId, StreamSourceId, UserId, decide, evolve,
+    CaptionTrackId, Context, Movie, MovieCommand, MovieError, MovieId, StreamSourceId, UserId,
+    decide, evolve,
     movie::{CreateMovie, NewCaptionTrack, NewStreamSource, RevisePatch},
     values::{
         AvailabilityWindow, CaptionFacts, CaptionFormat, CaptionUrl, DurationMinutes, Encryption,
@@ -54,11 +55,21 @@ impl Log {
 
     /// Appends what the command leads to, and answers it.
     pub fn command(&mut self, movie_id: MovieId, command: MovieCommand) -> Vec<Recorded> {
-        self.now += Duration::milliseconds(1);
+        let appended = self.attempt(movie_id, command).expect("the command is accepted");
+        assert!(!appended.is_empty(), "the command changes something");
+        appended
+    }
+
+    /// The same, if it is accepted and changes something.
+    pub fn attempt(
+        &mut self,
+        movie_id: MovieId,
+        command: MovieCommand,
+    ) -> Result<Vec<Recorded>, MovieError> {
+        self.now += Duration::microseconds(1_001);
         let (movie, mut sequence) = self.fold(movie_id);
         let context = Context { now: self.now, actor: self.actor };
-        let events = decide(&movie, command, &context).expect("the command is accepted");
-        assert!(!events.is_empty(), "the command changes something");
+        let events = decide(&movie, command, &context)?;
         let appended: Vec<Recorded> = events
             .into_iter()
             .map(|event| {
@@ -75,7 +86,11 @@ impl Log {
             })
             .collect();
         self.events.extend_from_slice(&appended);
-        appended
+        Ok(appended)
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
     }
 
     pub fn create(&mut self, title: &str) -> MovieId {

@@ -110,9 +110,10 @@ async fn the_tokens_of_several_commands_are_all_waited_for() {
     bed.settings.catalog.consistency_wait_ms = 10_000;
     let api = bed.start().await;
     let mut movies = [Sample::new("Alpha"), Sample::new("Beta"), Sample::new("Gamma")];
-    let [one, other, last] = movies.each_ref().map(|movie| token(movie.movie_id, 1));
+    let [alpha, beta, gamma] = movies.each_ref().map(|movie| token(movie.movie_id, 1));
     // On one line, and on another one.
-    let headers = [("Consistency-Token", format!("{one} , {other}")), ("Consistency-Token", last)];
+    let headers =
+        [("Consistency-Token", format!("{alpha} , {beta}")), ("Consistency-Token", gamma)];
     let read = async |client: &Client| {
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
         client.get_with("/v1/movies?sort=title", &headers).await
