@@ -13,6 +13,7 @@ mod load;
 mod log_readers;
 mod machine;
 mod movies;
+mod mysql_reads;
 mod passes;
 mod projection;
 mod reads;
@@ -64,9 +65,12 @@ struct Arguments {
     /// How many events the log has for its readers
     #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
     sizes: Vec<u64>,
-    /// How many movies the catalog has
+    /// How many movies there are to revise and to wait for
     #[arg(long, default_value_t = 200)]
     movies: usize,
+    /// How many movies the catalog has that is read
+    #[arg(long, default_value_t = 36_000)]
+    catalog: u64,
     /// Append every round's figures to this file, as JSON lines
     #[arg(long)]
     json: Option<PathBuf>,
@@ -92,7 +96,7 @@ enum Section {
     Replay,
     /// Events into read models, live and in a rebuild, beside cqrs-es's GenericQuery
     Projection,
-    /// Catalog reads, beside nginx
+    /// Catalog reads, beside nginx and beside MySQL asked each time
     Reads,
 }
 
@@ -114,6 +118,7 @@ impl Arguments {
 const LATENCY_SECONDS: f64 = 8.0;
 /// To see whether it works, the shortest log will do.
 const QUICK_SIZES: usize = 1;
+const QUICK_CATALOG: u64 = 400;
 
 /// No rate limit gets in the way, but each is asked about every request.
 const QUOTA: &str = "100000000";
@@ -137,22 +142,19 @@ async fn main() -> anyhow::Result<()> {
         let marquee = Marquee::prepare(setup.clone()).await;
         commands::run(&marquee, &arguments.clients, plan, servers, &mut report).await?;
     }
-    let (latency, reads) = (arguments.wants(Section::Latency), arguments.wants(Section::Reads));
-    if latency || reads {
+    if arguments.wants(Section::Latency) {
         let marquee = Marquee::prepare(setup.clone()).await;
-        if latency {
-            to_kafka::run(&marquee, latency_plan, servers, !arguments.no_debezium, &mut report)
-                .await?;
-        }
+        to_kafka::run(&marquee, latency_plan, servers, !arguments.no_debezium, &mut report).await?;
         let movies = catalog::fill(&marquee, arguments.movies).await?;
-        if latency {
-            to_visible::run(&marquee, &movies, latency_plan, servers, &mut report).await?;
-        }
-        if reads {
-            let address = arguments.static_url.trim_start_matches("http://").parse()?;
-            let files = StaticFiles { address, folder: arguments.static_dir.clone() };
-            reads::run(&marquee, &files, &movies, plan, servers, &mut report).await?;
-        }
+        to_visible::run(&marquee, &movies, latency_plan, servers, &mut report).await?;
+    }
+    if arguments.wants(Section::Reads) {
+        let marquee = Marquee::prepare(setup.clone()).await;
+        let movies = if arguments.quick { QUICK_CATALOG } else { arguments.catalog };
+        let slug = catalog::fill_with_copies(&marquee, movies).await?;
+        let address = arguments.static_url.trim_start_matches("http://").parse()?;
+        let files = StaticFiles { address, folder: arguments.static_dir.clone() };
+        reads::run(&marquee, &files, &slug, plan, servers, &mut report).await?;
     }
     let wanted =
         Wanted { feed: arguments.wants(Section::Feed), replay: arguments.wants(Section::Replay) };

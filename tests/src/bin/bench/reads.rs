@@ -1,4 +1,5 @@
-//! Catalog reads of query-api beside nginx serving the same bytes as a static file.
+//! Catalog reads of query-api beside nginx serving the same bytes as a static file, and beside the same documents
+//! asked of MySQL each time. At the end, what the services hold in memory.
 
 use std::{
     fs,
@@ -11,10 +12,12 @@ use anyhow::{Context, ensure};
 use marquee_tests::Marquee;
 
 use super::{
-    catalog::{Created, fetch},
+    catalog::fetch,
     client,
+    cpu::peak_memory_mib,
     load::Load,
     machine::ServerProcesses,
+    mysql_reads::FromMysql,
     report::{self, Budgets, Report},
     rounds::{Plan, compare},
     table::Budget,
@@ -25,6 +28,9 @@ const PAGE: &str = "/v1/movies?limit=20";
 /// The least that the budget is about.
 const AT_LEAST_AS_FAST: Budgets = Budgets { per_second: Some(Budget::AtLeast(1.0)), p99: None };
 
+/// Each service's, in MiB.
+const MEMORY: Budget = Budget::AtMost(100.0);
+
 /// At half load.
 const P99_MS: Budget = Budget::AtMost(2.0);
 
@@ -34,18 +40,18 @@ pub struct StaticFiles {
     pub folder: PathBuf,
 }
 
-/// All services run, and viewers see the movies.
+/// Of a catalog that query-api has in memory, with the movie of this slug.
 pub async fn run(
     marquee: &Marquee,
     files: &StaticFiles,
-    movies: &[Created],
+    slug: &str,
     plan: Plan,
     servers: ServerProcesses,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let address: SocketAddr = marquee.query_api.address().parse()?;
-    let movie = movies.first().context("the catalog has no movie")?;
-    let detail = format!("/v1/movies/{}", movie.slug);
+    let from_mysql = FromMysql::start(marquee).await?;
+    let detail = format!("/v1/movies/{slug}");
     let table = report::begin(
         &format!("GET from the catalog, {CONNECTIONS} connections of as many viewers"),
         "read",
@@ -58,7 +64,9 @@ pub async fn run(
         let setting = format!("{name}, {} B", body.len());
         let ours = get(address, path).watching(servers.with(&marquee.query_api));
         let theirs = get(files.address, &copy.path);
-        let sides = vec![("marquee", ours.clone()), ("nginx", theirs.clone())];
+        let asked = get(from_mysql.address()?, path).watching(servers.with(&from_mysql.service));
+        let sides =
+            vec![("marquee", ours.clone()), ("nginx", theirs.clone()), ("from MySQL", asked)];
         let full = compare("reads", setting, plan, sides).await?;
         report.comparison(&table, &full, AT_LEAST_AS_FAST)?;
         let half = full.ours().median(|round| round.per_second) / 2.0;
@@ -69,6 +77,10 @@ pub async fn run(
         half_load.push(format!("{name} {} ms", Budget::judge(Some(P99_MS), p99)));
     }
     println!("\np99 at half load: {}", half_load.join(", "));
+    let memory = [("query-api", &marquee.query_api), ("projector", &marquee.projector)]
+        .map(|(name, service)| (name, peak_memory_mib(service.pid()).unwrap_or(f64::NAN)))
+        .map(|(name, mib)| format!("{name} {} MiB", Budget::judge(Some(MEMORY), mib)));
+    println!("Peak memory since the start: {}", memory.join(", "));
     Ok(())
 }
 

@@ -35,7 +35,9 @@ SELECT
         first.payload,
         '$.movie_id', INSERT(first.aggregate_id, 1, 8, LOWER(LPAD(HEX(n), 8, '0'))),
         '$.title', CONCAT(first.payload->>'$.title', ' ', n),
-        '$.slug', CONCAT(first.payload->>'$.slug', '-', n)),
+        '$.slug', CONCAT(first.payload->>'$.slug', '-', n),
+        '$.stream_source_id', INSERT(first.payload->>'$.stream_source_id', 1, 8, LOWER(LPAD(HEX(n), 8, '0'))),
+        '$.caption_track_id', INSERT(first.payload->>'$.caption_track_id', 1, 8, LOWER(LPAD(HEX(n), 8, '0')))),
     first.metadata,
     first.recorded_at + INTERVAL n MICROSECOND
 FROM copies STRAIGHT_JOIN events AS first ON first.position BETWEEN ? AND ?";
@@ -61,23 +63,34 @@ pub struct Log {
 impl Log {
     /// With one movie, made and revised by commands. Leaves command-api ended.
     pub async fn begin(marquee: &Marquee, layout: Layout) -> anyhow::Result<Self> {
-        marquee.command_api.start_ready().await;
-        let address = marquee.command_api.address().parse()?;
-        let token = jwt::with_scope("catalog:write");
-        let mut http = HttpConnection::open(address).await?;
         let movie = movies::plain("0");
-        let created =
-            http.exchange(&client::post(address, "/v1/movies", &token, &movie.to_string())).await?;
-        ensure!(created.status == 201, "the first movie was refused");
-        let created: Value = serde_json::from_slice(created.body)?;
-        let path = format!("/v1/movies/{}", created["movie_id"].as_str().unwrap_or_default());
-        for revision in [
+        let revisions = [
             json!({ "title": "The Lighthouse Keeper's Last Summer 0" }),
             json!({ "genres": ["Drama"], "duration_minutes": 96 }),
             json!({ "availability_end": movie["availability_start"].as_str().map(|start| {
                 start.replacen("20", "21", 1)
             }) }),
-        ] {
+        ];
+        Self::of(marquee, layout, &movie, &revisions).await
+    }
+
+    /// With that movie. Leaves command-api ended.
+    pub async fn of(
+        marquee: &Marquee,
+        layout: Layout,
+        movie: &Value,
+        revisions: &[Value],
+    ) -> anyhow::Result<Self> {
+        marquee.command_api.start_ready().await;
+        let address = marquee.command_api.address().parse()?;
+        let token = jwt::with_scope("catalog:write");
+        let mut http = HttpConnection::open(address).await?;
+        let created =
+            http.exchange(&client::post(address, "/v1/movies", &token, &movie.to_string())).await?;
+        ensure!(created.status == 201, "the first movie was refused");
+        let created: Value = serde_json::from_slice(created.body)?;
+        let path = format!("/v1/movies/{}", created["movie_id"].as_str().unwrap_or_default());
+        for revision in revisions {
             let request = client::patch(address, &path, &token, &revision.to_string());
             let answer = http.exchange(&request).await?;
             let body = String::from_utf8_lossy(answer.body);
@@ -89,6 +102,11 @@ impl Log {
         let depth = format!("SET SESSION cte_max_recursion_depth = {}", EVENTS_AT_ONCE + 1);
         sqlx::query(&depth).execute(&mut connection).await?;
         Ok(Self { connection, movie_events, layout, events: movie_events })
+    }
+
+    /// Makes it so many movies long.
+    pub async fn extend_to_movies(&mut self, movies: u64) -> anyhow::Result<f64> {
+        self.extend_to(movies * self.movie_events).await
     }
 
     /// Makes it at least as long as that, and answers in how many seconds.

@@ -8,7 +8,7 @@ use std::{process::Stdio, time::Duration};
 
 use anyhow::ensure;
 use generic_query::By;
-use live::fill_topic;
+pub use live::fill_topic;
 use marquee_tests::{Marquee, Setup};
 
 use super::{
