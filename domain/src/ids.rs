@@ -18,12 +18,15 @@ pub mod kind {
     pub enum CaptionTrack {}
     #[derive(Debug)]
     pub enum User {}
+    #[derive(Debug)]
+    pub enum ViewingSession {}
 }
 
 pub type MovieId = Id<kind::Movie>;
 pub type StreamSourceId = Id<kind::StreamSource>;
 pub type CaptionTrackId = Id<kind::CaptionTrack>;
 pub type UserId = Id<kind::User>;
+pub type ViewingSessionId = Id<kind::ViewingSession>;
 
 impl<K> Id<K> {
     pub const fn new(uuid: Uuid) -> Self {

@@ -1,4 +1,5 @@
-//! The domain of a movie streaming portal: values, the `Movie` aggregate and its events.
+//! The domain of a movie streaming portal: values, the `Movie` aggregate and its events, and what
+//! viewing sessions add up to.
 //!
 //! Pure by construction: no I/O, no clock, no randomness, no HTTP, SQL or Kafka. Whatever the rules
 //! need to know of the outside (the time, new ids, what a probe measured) comes in as a value.
@@ -8,8 +9,9 @@ mod contract;
 pub mod ids;
 pub mod movie;
 pub mod values;
+pub mod viewing_session;
 
-pub use ids::{CaptionTrackId, MovieId, StreamSourceId, UserId};
+pub use ids::{CaptionTrackId, MovieId, StreamSourceId, UserId, ViewingSessionId};
 pub use movie::{
     Context, Movie, MovieCommand, MovieError, MovieEvent, decide::decide, evolve::evolve,
 };

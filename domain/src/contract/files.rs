@@ -18,19 +18,24 @@ pub fn file_name(event: &str, version: u32) -> String {
     format!("{event}.v{version}.json")
 }
 
-/// The movie events' schemas, as committed. Others are there, of facts that are not the domain's.
+/// The movie events' schemas, as committed.
 pub fn committed() -> Released {
+    committed_of("movie")
+}
+
+/// Those of events of this kind. Others are there, also of facts that are not the domain's.
+pub fn committed_of(kind: &str) -> Released {
     let mut released = Released::new();
     for entry in fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
         let schema: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        if !schema["title"].as_str().unwrap().starts_with("marquee.movie.") {
+        if !schema["title"].as_str().unwrap().starts_with(&format!("marquee.{kind}.")) {
             continue;
         }
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let (event, version) = stem.split_once(".v").expect("Name.vN.json");
         let key = (event.to_owned(), version.parse().expect("Name.vN.json"));
-        assert_eq!(schema["title"], format!("marquee.movie.{stem}"), "{}", path.display());
+        assert_eq!(schema["title"], format!("marquee.{kind}.{stem}"), "{}", path.display());
         released.insert(key, schema);
     }
     released

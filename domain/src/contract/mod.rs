@@ -3,7 +3,7 @@
 //! agree with it. Compiled for tests only, so that the domain itself knows nothing of schemas.
 
 mod compatibility;
-mod files;
+pub mod files;
 mod generate;
 mod golden;
-mod release;
+pub mod release;

@@ -32,4 +32,6 @@ pub enum ValueError {
     EndNotAfterStart,
     #[error("must be 1 to 16 of the characters a-z, A-Z, 0-9, '.', '_' and '-', such as \"1080p\"")]
     NotAQualityTag,
+    #[error("must be 1 to 64 of the characters a-z, A-Z, 0-9, '.', '_', ':' and '-'")]
+    NotAnErrorCode,
 }

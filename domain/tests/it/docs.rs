@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use marquee_domain::viewing_session::ViewingSessionEvent;
+
 use crate::golden::{event_types, text};
 
 fn root() -> PathBuf {
@@ -81,5 +83,18 @@ fn the_catalogue_shows_every_golden_file() {
         let section = section.split("\n### ").next().unwrap();
         assert!(section.contains(&example), "{event_type}: not the golden file's example");
         assert!(section.contains(&format!("`{event_type}`")), "{event_type}: not its type");
+    }
+}
+
+#[test]
+fn the_catalogue_shows_every_event_of_a_viewing_session() {
+    let catalogue = document("events.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden-viewing-sessions");
+    for name in ViewingSessionEvent::NAMES {
+        let golden = fs::read_to_string(folder.join(format!("{name}.v1.json"))).unwrap();
+        let (_, section) = catalogue.split_once(&format!("\n### {name}\n")).expect("a section");
+        let section = section.split("\n### ").next().unwrap();
+        assert!(section.contains(&format!("```json\n{golden}```")), "{name}: not the example");
+        assert!(section.contains(&format!("`marquee.viewing-session.{name}.v1`")), "{name}");
     }
 }

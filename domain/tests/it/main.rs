@@ -12,4 +12,5 @@ mod revision;
 mod stream_sources;
 mod upcasting;
 mod values;
+mod viewing_sessions;
 mod visibility;

@@ -86,6 +86,7 @@ fn every_message_is_in_the_channel_of_its_kind() {
             "movie" => &topics.movies,
             "catalog" => &topics.catalog,
             "stream-token" => &topics.stream_tokens,
+            "viewing-session" => &topics.viewing_sessions,
             "dead-letter" => &topics.dead_letters,
             other => panic!("{key}: a message of {other} has no topic"),
         };
