@@ -1,5 +1,5 @@
-//! The service: two consumers, the publishers of the catalog topic and of dead letters, and an HTTP
-//! server for health and metrics.
+//! The service: a consumer for each projection, the publishers of the catalog topic, of dead letters and
+//! of time-outs, and an HTTP server for health and metrics.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -16,6 +16,7 @@ use futures::{
 use marquee_infra::{
     event_log::EventReader,
     http::{self, Check, Health},
+    kafka::FactProducer,
     mysql,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -35,10 +36,12 @@ use crate::{
     rebuild,
     settings::Settings,
     token_audit::TokenAudit,
+    viewing_sessions::{Sweeper, ViewingSessions},
 };
 
 const CATALOG_GROUP: &str = "marquee.projector.v1";
 const AUDIT_GROUP: &str = "marquee.projector-audit.v1";
+const SESSIONS_GROUP: &str = "marquee.projector-sessions.v1";
 
 /// For reading the log while a batch is applied. Connections of their own: were they of the pool that
 /// the batches' transactions are of, these could hold all of it and wait for one more.
@@ -92,7 +95,15 @@ impl Application {
         let consumers = [
             self.consume(catalog, topics.movies, CATALOG_GROUP)?,
             self.consume(TokenAudit, topics.stream_tokens, AUDIT_GROUP)?,
+            self.consume(ViewingSessions, topics.viewing_sessions.clone(), SESSIONS_GROUP)?,
         ];
+        let sweeper = Sweeper {
+            pool: self.pool.clone(),
+            producer: FactProducer::new(&self.settings.kafka)
+                .context("the Kafka settings are not valid")?,
+            topic: topics.viewing_sessions,
+            progress: Arc::clone(&self.progress),
+        };
         let publisher = CatalogTopic::start(
             self.pool.clone(),
             CatalogTopicSettings::new(self.settings.kafka.clone(), &self.settings.topics),
@@ -105,6 +116,7 @@ impl Application {
         );
         let gauges = parked::keep_gauges(self.pool.clone());
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(gauges));
+        let sweeping = self.stop.clone().run_until_cancelled_owned(sweeper.run());
         let mut checks = self.checks();
         checks.push(self.catalog_topic_check(&publisher));
         checks.push(dead_letters_check(&dead_letters));
@@ -117,6 +129,7 @@ impl Application {
         parts.push(publisher.ended().boxed());
         parts.push(rebuild::watch(pool.clone(), stop.clone()).boxed());
         parts.push(dead_letters.ended().boxed());
+        parts.push(sweeping.map(|_: Option<()>| ()).boxed());
         let outcome = supervise(server, parts, stop).await;
         pool.close().await;
         log_pool.close().await;

@@ -13,7 +13,7 @@ use crate::{
     rebuild::{self, RebuildArgs, RollbackArgs},
     replay,
     settings::Settings,
-    status,
+    status, viewing_sessions,
 };
 
 /// Projects Marquee's event streams into the tables that viewers read from.
@@ -41,6 +41,9 @@ enum Command {
     /// Records that could not be decoded or applied
     #[command(subcommand)]
     Parked(ParkedCommand),
+    /// Viewers' sessions
+    #[command(subcommand)]
+    Sessions(viewing_sessions::SessionsCommand),
     Replay(replay::ReplayArgs),
     Rebuild(RebuildArgs),
     Rollback(RollbackArgs),
@@ -60,6 +63,9 @@ impl Cli {
             Command::Audit(args) => Ok(audit::command(&Settings::load()?, &args).await),
             Command::Status { json } => show_status(&Settings::load()?, json).await,
             Command::Parked(command) => parked::command(&Settings::load()?, command).await,
+            Command::Sessions(command) => {
+                viewing_sessions::command(&Settings::load()?, command).await
+            }
             // Loads what it needs, which is less: a manifest is checked without any server.
             Command::Replay(args) => replay::command(args).await,
             Command::Rebuild(args) => Ok(rebuild::rebuild(&Settings::load()?, args).await),

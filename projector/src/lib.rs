@@ -16,12 +16,14 @@ pub mod parked;
 pub mod progress;
 mod progress_bar;
 pub mod projection;
+pub mod projections;
 pub mod rebuild;
 pub mod replay;
 pub mod settings;
 mod sql;
 pub mod status;
 pub mod token_audit;
+pub mod viewing_sessions;
 
 pub use application::Application;
 pub use settings::Settings;

@@ -117,11 +117,16 @@ impl State {
     /// Kafka's offsets also number the marks that end transactions, so a difference of offsets
     /// would show a lag where nothing is left to read.
     fn lag_events(&self) -> i64 {
-        if self.at_end && self.next_offset >= self.delivered_to {
+        if self.is_caught_up() {
             0
         } else {
             (self.end_offset.max(self.delivered_to) - self.next_offset).max(0)
         }
+    }
+
+    /// All that there was when Kafka was last asked is applied.
+    fn is_caught_up(&self) -> bool {
+        self.at_end && self.next_offset >= self.delivered_to
     }
 
     fn lag_seconds(&self, now: DateTime<Utc>) -> f64 {
@@ -158,6 +163,11 @@ impl LaneProgress {
 
     pub fn is_paused(&self) -> bool {
         locked(&self.state).paused
+    }
+
+    /// Whether all that there was when Kafka was last asked is applied. Not before it was asked.
+    pub fn is_caught_up(&self) -> bool {
+        locked(&self.state).is_caught_up()
     }
 
     pub fn delivered(&self, offset: i64, event_at: Option<DateTime<Utc>>) {
@@ -272,6 +282,20 @@ mod tests {
         assert_eq!(progress.stuck(SOON), ["consumer of catalog"]);
         progress.polls("catalog");
         assert_eq!(progress.stuck(Duration::from_secs(60)), [""; 0]);
+    }
+
+    #[test]
+    fn a_partition_is_caught_up_when_kafka_had_no_more_and_all_is_applied() {
+        let one = Progress::default().open(&lane(), 0);
+        assert!(!one.is_caught_up(), "nobody has asked Kafka yet");
+        one.reached_end();
+        assert!(one.is_caught_up());
+        one.delivered(0, at(1));
+        assert!(!one.is_caught_up(), "more may follow it");
+        one.reached_end();
+        assert!(!one.is_caught_up(), "it is not applied");
+        one.applied(1, at(1));
+        assert!(one.is_caught_up());
     }
 
     #[test]

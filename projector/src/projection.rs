@@ -1,4 +1,4 @@
-//! What the consuming machinery asks of a projection. There are two: the catalog and the token audit.
+//! What the consuming machinery asks of a projection. Those that there are: `projections`.
 
 use std::future::Future;
 

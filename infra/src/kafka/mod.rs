@@ -17,11 +17,12 @@ mod partitioner;
 pub mod producer;
 pub mod topics;
 pub mod transactional;
+pub mod viewing_session;
 
 pub use cloud_event::{CloudEvent, CloudEventError};
 pub use movie_event::StructuredEvent;
 pub use partitioner::partition_of;
-pub use producer::{FactProducer, PublishError};
+pub use producer::{Fact, FactProducer, PublishError};
 pub use topics::{TopicSettings, Topics, TopicsError, ensure_log_topic, ensure_topics};
 pub use transactional::{CursorStore, Mark, TransactionError, TransactionalProducer};
 

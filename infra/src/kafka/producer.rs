@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::join_all;
 use rdkafka::{
     client::ClientContext,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
@@ -50,6 +51,14 @@ impl PublishError {
     }
 }
 
+/// A record to be published.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    pub key: String,
+    pub event: CloudEvent,
+    pub payload: Vec<u8>,
+}
+
 /// Cheap to clone; all clones share one connection and queue.
 #[derive(Clone)]
 pub struct FactProducer {
@@ -83,9 +92,31 @@ impl FactProducer {
         event: &CloudEvent,
         payload: &[u8],
     ) -> Result<(), PublishError> {
-        if !self.breaker.lets_through() {
-            return Err(PublishError::Away);
-        }
+        self.ask_breaker()?;
+        self.deliver(topic, key, event, payload).await
+    }
+
+    /// The same for several, which are on their way at once and in this order. After a failure some
+    /// of them may be there.
+    pub async fn publish_all(&self, topic: &str, facts: &[Fact]) -> Result<(), PublishError> {
+        self.ask_breaker()?;
+        let deliveries =
+            facts.iter().map(|fact| self.deliver(topic, &fact.key, &fact.event, &fact.payload));
+        // All of them, also after a failure: what the breaker learns from each is not to be lost.
+        join_all(deliveries).await.into_iter().collect()
+    }
+
+    fn ask_breaker(&self) -> Result<(), PublishError> {
+        if self.breaker.lets_through() { Ok(()) } else { Err(PublishError::Away) }
+    }
+
+    async fn deliver(
+        &self,
+        topic: &str,
+        key: &str,
+        event: &CloudEvent,
+        payload: &[u8],
+    ) -> Result<(), PublishError> {
         let record = FutureRecord::to(topic).key(key).payload(payload).headers(event.to_headers());
         let delivery = self.producer.send_result(record).map_err(|(error, _)| {
             match error.rdkafka_error_code() {

@@ -35,6 +35,9 @@ pub enum Kind {
     DocumentSurplus,
     DocumentDiffers,
     DocumentOutOfOrder,
+    SessionMissing,
+    SessionLacks,
+    SessionDiffers,
 }
 
 impl Kind {
@@ -62,6 +65,11 @@ impl Kind {
             Self::DocumentSurplus => "movies on the catalog topic that have no row",
             Self::DocumentDiffers => "documents on the catalog topic that are not the row's",
             Self::DocumentOutOfOrder => "documents that come after a later version of their movie",
+            Self::SessionMissing => "events of viewing sessions that have no row",
+            Self::SessionLacks => "events that are not in their viewing session's row",
+            Self::SessionDiffers => {
+                "viewing sessions that are not what their row's events add up to"
+            }
         }
     }
 
@@ -94,6 +102,10 @@ impl Kind {
             Self::DocumentSurplus | Self::DocumentOutOfOrder => {
                 "delete the topic while no projector runs: it is filled anew"
             }
+            Self::SessionMissing | Self::SessionLacks => {
+                "have the topic read again (runbook.md): what is there already does no harm"
+            }
+            Self::SessionDiffers => "delete these rows and have the topic read again (runbook.md)",
         }
     }
 }

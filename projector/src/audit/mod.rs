@@ -16,6 +16,7 @@ pub(crate) mod read_models;
 mod repair;
 mod report;
 mod scan;
+mod sessions;
 
 use anyhow::Context;
 use marquee_infra::{event_log::LogInspector, kafka::CursorStore};
@@ -145,6 +146,9 @@ async fn run(
         let Auditor { documents, to_mend: mendable, .. } = auditor;
         documents.finish(&mut findings);
         to_mend = mendable;
+        let topic = &topics.viewing_sessions;
+        sessions::audit(pool, &settings.kafka, topic, &mut findings, &mut looked_at, progress)
+            .await?;
     } else {
         notes.push("a range: sequences, read models and the catalog topic were left out".into());
     }

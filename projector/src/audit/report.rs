@@ -27,11 +27,14 @@ pub struct LookedAt {
     pub movies: u64,
     pub history_entries: u64,
     pub documents: u64,
+    pub sessions: u64,
+    pub session_events: u64,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LookedAt { events, records, movies, history_entries, documents } = self.looked_at;
+        let LookedAt { events, records, movies, history_entries, documents, .. } = self.looked_at;
+        let LookedAt { sessions, session_events, .. } = self.looked_at;
         writeln!(f, "positions            {}-{}", self.from, self.to)?;
         writeln!(f, "event log ends at    {}", self.log_head)?;
         writeln!(f, "published up to      {}", self.published_up_to)?;
@@ -40,7 +43,11 @@ impl fmt::Display for Report {
             f,
             "                     {movies} movies, {history_entries} entries of histories,"
         )?;
-        writeln!(f, "                     {documents} documents on the catalog topic")?;
+        writeln!(f, "                     {documents} documents on the catalog topic,")?;
+        writeln!(
+            f,
+            "                     {sessions} viewing sessions, {session_events} events of theirs"
+        )?;
         for note in &self.notes {
             writeln!(f, "note                 {note}")?;
         }

@@ -6,7 +6,7 @@ use metrics::gauge;
 use sqlx::MySqlPool;
 use tokio::time::sleep;
 
-use crate::{catalog::Catalog, projection::Projection, token_audit::TokenAudit};
+use crate::projections;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -38,7 +38,7 @@ async fn counts(pool: &MySqlPool) -> Result<HashMap<String, (i64, i64)>, sqlx::E
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
 fn set(counts: &HashMap<String, (i64, i64)>) {
-    for projection in [Catalog::NAME, TokenAudit::NAME] {
+    for projection in projections::NAMES {
         let (records, movies) = counts.get(projection).copied().unwrap_or_default();
         gauge!("marquee_projector_parked_records", "projection" => projection).set(records as f64);
         gauge!("marquee_projector_parked_movies", "projection" => projection).set(movies as f64);

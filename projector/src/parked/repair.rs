@@ -16,7 +16,7 @@ use crate::{
     checkpoint::{self, Lane},
     failure::Failure,
     projection::{Parked, Projection},
-    token_audit::TokenAudit,
+    projections,
 };
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,10 +145,7 @@ struct Taken {
 
 impl Group {
     fn lane(&self) -> Result<Lane, Failure> {
-        let projection = [Catalog::NAME, TokenAudit::NAME]
-            .into_iter()
-            .find(|name| *name == self.projection)
-            .ok_or_else(|| Failure::Refused(format!("projection {}", self.projection)))?;
+        let projection = projections::named(&self.projection)?;
         Ok(Lane { projection, topic: self.topic.clone(), partition: self.kafka_partition })
     }
 
@@ -186,11 +183,7 @@ impl Group {
         taken: &[Taken],
     ) -> Result<Vec<Parked>, Failure> {
         let records: Vec<OwnedMessage> = taken.iter().map(|one| one.record.clone()).collect();
-        let applied = if lane.projection == Catalog::NAME {
-            Catalog::new(log.clone()).apply(tx, &records).await?
-        } else {
-            TokenAudit.apply(tx, &records).await?
-        };
+        let applied = projections::apply(lane.projection, log, tx, &records).await?;
         if applied.parked.is_empty() {
             return Ok(Vec::new());
         }

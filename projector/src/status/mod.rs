@@ -6,7 +6,7 @@ mod show;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use marquee_infra::{clock, event_log::EventReader, settings::TopicsSettings};
+use marquee_infra::{clock, event_log::EventReader};
 use serde::Serialize;
 use sqlx::{FromRow, MySqlPool};
 
@@ -17,9 +17,9 @@ use crate::{
     catalog_topic::{CatalogTopicSettings, Standing, standing},
     dead_letters,
     projection::Projection,
+    projections,
     rebuild::{self, RebuildStatus},
     settings::Settings,
-    token_audit::TokenAudit,
 };
 
 #[derive(Debug, Serialize)]
@@ -87,7 +87,7 @@ pub async fn collect(pool: &MySqlPool, settings: &Settings) -> anyhow::Result<St
     let published_position = relay_cursor(pool, settings).await?;
     let log_head = EventReader::new(pool.clone()).head().await?;
     let (kafka_client, known) = (client.clone(), checkpoints.clone());
-    let projected = projected_topics(topics);
+    let projected = projections::topics(topics.names());
     let (new, waiting) =
         tokio::task::spawn_blocking(move || kafka::waiting(&kafka_client, &projected, &known))
             .await??;
@@ -125,12 +125,6 @@ pub async fn collect(pool: &MySqlPool, settings: &Settings) -> anyhow::Result<St
         catalog_topic,
         rebuild,
     })
-}
-
-/// What each projection reads.
-fn projected_topics(topics: &TopicsSettings) -> [(&'static str, String); 2] {
-    let names = topics.names();
-    [(Catalog::NAME, names.movies), (TokenAudit::NAME, names.stream_tokens)]
 }
 
 fn projected_position(checkpoints: &[Checkpoint]) -> u64 {

@@ -127,6 +127,16 @@ impl Bed {
             });
         let altered = admin.alter_configs([&config], &AdminOptions::new()).await.expect("it is up");
         assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+        // The broker learns of it a moment later than the controller.
+        wait_until("the topic is as it was told", || async {
+            let of = [ResourceSpecifier::Topic(topic)];
+            let described = admin.describe_configs(&of, &AdminOptions::new()).await;
+            let Some(Ok(config)) = described.expect("it is up").pop() else { return false };
+            settings.iter().all(|(name, value)| {
+                config.get(name).and_then(|entry| entry.value.as_deref()) == Some(*value)
+            })
+        })
+        .await;
     }
 
     /// Publishes all of them in one Kafka transaction, as the relay does. Answers the partition and

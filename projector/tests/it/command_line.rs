@@ -74,9 +74,9 @@ async fn status_counts_the_events_that_wait() {
     assert_eq!(status["published_position"], Value::Null);
     let differences = status["differences"].to_string();
     assert!(differences.contains("5 records in Kafka are not projected"), "{differences}");
-    // Every partition of both projections, also of the one whose topic is empty.
+    // Every partition of all projections, also of those whose topic is empty.
     let lanes = status["lanes"].as_array().unwrap();
-    assert_eq!(lanes.len(), 6);
+    assert_eq!(lanes.len(), 9);
     let behind: Vec<_> = lanes.iter().filter(|lane| lane["lag_events"] != 0).collect();
     assert_eq!(behind.len(), 1);
     assert_eq!(behind[0]["lag_seconds"], status["lag_seconds"]);
@@ -210,11 +210,13 @@ async fn the_service_answers_health_and_ends_on_sigterm() {
     for metric in [
         "marquee_projector_lag_events{projection=\"catalog\",partition=\"2\"} 0",
         "marquee_projector_lag_seconds{projection=\"stream_token_audit\",partition=\"0\"} 0",
+        "marquee_projector_lag_seconds{projection=\"viewing_sessions\",partition=\"0\"} 0",
         "marquee_projector_apply_seconds_bucket{projection=\"catalog\",le=\"0.0001\"}",
         "marquee_projector_records_total{projection=\"catalog\"} 10",
         "marquee_projector_parked_total{projection=\"catalog\"} 1",
         "marquee_projector_parked_movies{projection=\"catalog\"} 1",
         "marquee_projector_parked_records{projection=\"stream_token_audit\"} 0",
+        "marquee_projector_parked_records{projection=\"viewing_sessions\"} 0",
         "marquee_dead_letters_waiting 0",
         "marquee_dead_letters_published_total 1",
     ] {

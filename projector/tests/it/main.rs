@@ -18,3 +18,4 @@ mod readiness;
 mod rebuild;
 mod replay;
 mod samples;
+mod viewing_sessions;

@@ -17,6 +17,7 @@ use crate::{
     dead_letters::{self, Letter, plain},
     model,
     samples::Log,
+    viewing_sessions::evening,
 };
 
 const PARKED: &str = "SELECT COUNT(*) FROM parked_events";
@@ -124,6 +125,48 @@ fn token_kinds() -> Vec<Kind> {
         }),
         kind("an unknown type", Skipped, "", |record| {
             record.payload = Some(b"{\"type\":\"StreamTokenFramed\"}".to_vec());
+        }),
+    ]
+}
+
+fn session_kinds() -> Vec<Kind> {
+    use Outcome::{Applied, ParkedAlone, Skipped};
+    vec![
+        kind("invalid JSON", ParkedAlone, "not a marquee.viewing-session.", |record| {
+            record.payload = Some(b"{".to_vec());
+        }),
+        kind("a value of 5 MB", ParkedAlone, "not a marquee.viewing-session.", |record| {
+            record.payload = Some(vec![b'x'; 5_000_000]);
+        }),
+        kind("a value that is not UTF-8", ParkedAlone, "not a marquee.", |record| {
+            record.payload = Some(vec![b'"', 0xff, b'"']);
+        }),
+        kind("no value (a tombstone)", ParkedAlone, "no value", |record| record.payload = None),
+        kind("a field that is missing or wrong", ParkedAlone, "missing field", |record| {
+            record.payload = Some(b"{\"type\":\"ViewingSessionStarted\"}".to_vec());
+        }),
+        kind("an unknown type", ParkedAlone, "unknown variant", |record| {
+            record.payload = Some(b"{\"type\":\"ViewingSessionFramed\"}".to_vec());
+        }),
+        kind("an unknown version", ParkedAlone, "the payload is that of", |record| {
+            retype(record, "marquee.viewing-session.ViewingSessionStarted.v9");
+        }),
+        kind("no headers", ParkedAlone, "ce_specversion is missing", |record| {
+            record.headers = OwnedHeaders::new();
+        }),
+        kind("a key that is not its session's id", ParkedAlone, "not the session's id", |record| {
+            record.key = Some(b"k".to_vec());
+        }),
+        kind("no key", ParkedAlone, "not the session's id", |record| record.key = None),
+        kind("a value that MySQL does not take", ParkedAlone, "anonymous_id", |record| {
+            let payload = record.payload.take().unwrap();
+            let mut payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+            payload["anonymous_id"] = json!("x".repeat(65));
+            record.payload = Some(payload.to_string().into_bytes());
+        }),
+        kind("what was applied before", Skipped, "", |_| {}),
+        kind("a header that Marquee does not know", Applied, "", |record| {
+            record.headers = with(&record.headers, "tenant", Some(b"\xff"));
         }),
     ]
 }
@@ -314,6 +357,67 @@ async fn each_kind_of_broken_token_event_is_dealt_with_as_the_runbook_says() {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_broken_session_event_is_dealt_with_as_the_runbook_says() {
+    let bed = Bed::new().await;
+    allow_large(&bed, &bed.topics.viewing_sessions).await;
+    let running = bed.start();
+    let kinds = session_kinds();
+    let mut records: Vec<Record> =
+        kinds.iter().map(|_| evening::record(&evening::started(clock::new_uuid()))).collect();
+    for (kind, record) in kinds.iter().zip(&mut records) {
+        (kind.breaks)(record);
+    }
+    // Those that are not broken are there twice: applied, and skipped.
+    let good = records
+        .iter()
+        .zip(&kinds)
+        .filter(|(_, kind)| kind.outcome != Outcome::ParkedAlone)
+        .map(|(record, _)| record.clone());
+    let twice: Vec<Record> = good.chain(records.clone()).collect();
+    let places = bed.publish(&bed.topics.viewing_sessions, twice).await;
+    bed.wait_for_count(2, "SELECT COUNT(*) FROM viewing_sessions").await;
+    let parked = kinds.iter().filter(|kind| kind.outcome == Outcome::ParkedAlone).count();
+    bed.wait_for_count(i64::try_from(parked).unwrap(), PARKED).await;
+    let letters = by_place(dead_letters::all(&bed).await);
+    assert_eq!(letters.len(), parked);
+    let places = &places[places.len() - records.len()..];
+    for ((kind, place), sent) in kinds.iter().zip(places).zip(&records) {
+        let found = errors(&bed, *place).await;
+        if kind.outcome != Outcome::ParkedAlone {
+            assert!(found.is_empty(), "{}: {found:?}", kind.name);
+            continue;
+        }
+        assert!(found[0].1.contains(kind.error), "{}: {found:?}", kind.name);
+        assert_copied(&letters, *place, sent);
+    }
+    let reader = EventReader::new(bed.pool.clone());
+    let retried = parked::retry(&bed.pool, &reader, &Selection::All).await.unwrap();
+    assert_eq!(retried, Retried { tried: parked, still_parked: parked });
+    // One whose cause is gone is applied.
+    let healthy = evening::record(&evening::started(clock::new_uuid()));
+    sqlx::query("UPDATE parked_events SET record_key = ?, headers = ?, payload = ? LIMIT 1")
+        .bind(&healthy.key)
+        .bind(json!(plain_json(&healthy.headers)))
+        .bind(&healthy.payload)
+        .execute(&bed.pool)
+        .await
+        .unwrap();
+    let retried = parked::retry(&bed.pool, &reader, &Selection::All).await.unwrap();
+    assert_eq!(retried, Retried { tried: parked, still_parked: parked - 1 });
+    assert_eq!(bed.count("SELECT COUNT(*) FROM viewing_sessions").await, 3);
+    running.stop().await;
+}
+
+/// As they are parked.
+fn plain_json(headers: &OwnedHeaders) -> Vec<serde_json::Value> {
+    let text = |value: Option<Vec<u8>>| value.map(|value| String::from_utf8(value).unwrap());
+    plain(headers)
+        .into_iter()
+        .map(|(name, value)| json!({ "name": name, "value": text(value) }))
+        .collect()
+}
+
 #[test]
 fn the_runbooks_tables_have_these_kinds_and_no_others() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runbook.md");
@@ -339,4 +443,5 @@ fn the_runbooks_tables_have_these_kinds_and_no_others() {
     };
     assert_eq!(table("In `marquee.movies.v1`:"), expected(movie_kinds()));
     assert_eq!(table("`marquee.stream-tokens.v1`, where"), expected(token_kinds()));
+    assert_eq!(table("`marquee.viewing-sessions.v1`, where"), expected(session_kinds()));
 }
