@@ -28,7 +28,8 @@ use crate::{
     catalog::{Catalog, Follower, FollowerSettings, Following},
     feed::Feeds,
     history::History,
-    routes::{self, ApiDescription, Freshness, PageCache, Patience},
+    routes::{self, ApiDescription, Freshness, Heartbeat, PageCache, Patience},
+    sessions::{Reporter, SessionIds, SessionReader},
     tokens::{Audit, BadContextKey, Issuer, KeyRing, KeyRingError, LiveTokens, ViewerContextKey},
 };
 
@@ -118,11 +119,17 @@ impl Application {
         ));
         let proxies =
             web::Data::new(TrustedProxies::new(settings.rate_limit.trusted_proxies.clone()));
+        let facts = FactProducer::new(&settings.kafka)?;
+        let reporter =
+            web::Data::new(Reporter::new(facts.clone(), topics.viewing_sessions.clone()));
+        let session_ids = web::Data::new(SessionIds::new(&settings.viewer.context_key)?);
+        let heartbeat = web::Data::new(Heartbeat(settings.viewing_session.heartbeat_seconds));
+        let sessions = web::Data::new(SessionReader::new(pool.clone()));
         let issuer = web::Data::new(Issuer::new(
             KeyRing::parse(settings.stream_token.keys.expose_secret())?,
             TimeDelta::seconds(settings.stream_token.ttl_seconds.into()),
             LiveTokens::new(redis.clone(), &settings.redis.key_prefix),
-            Audit::new(FactProducer::new(&settings.kafka)?, topics.stream_tokens.clone()),
+            Audit::new(facts, topics.stream_tokens.clone()),
         ));
         let freshness = web::Data::new(Freshness::up_to(settings.catalog.max_age_seconds));
         let pages = web::Data::new(PageCache::with_capacity(settings.catalog.page_cache_bytes));
@@ -159,13 +166,17 @@ impl Application {
                 .app_data(catalog_data.clone())
                 .app_data(feeds.clone())
                 .app_data(freshness.clone())
+                .app_data(heartbeat.clone())
                 .app_data(history.clone())
                 .app_data(issuer.clone())
                 .app_data(limiter.clone())
                 .app_data(pages.clone())
                 .app_data(patience.clone())
                 .app_data(proxies.clone())
+                .app_data(reporter.clone())
                 .app_data(sealer.clone())
+                .app_data(session_ids.clone())
+                .app_data(sessions.clone())
                 .app_data(viewers.clone())
                 .configure(|config| routes::configure(config, &origins))
                 .configure(|config| http::configure_openapi(config, ApiDescription::openapi()));

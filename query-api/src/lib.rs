@@ -8,6 +8,7 @@ pub mod documents;
 mod feed;
 pub mod history;
 pub mod routes;
+pub mod sessions;
 mod settings;
 mod text;
 pub mod tokens;
@@ -15,5 +16,5 @@ pub mod tokens;
 pub use application::{Application, BuildError, StopHandle};
 pub use settings::{
     CatalogSettings, CorsSettings, FeedSettings, RateLimitSettings, Settings, StreamTokenSettings,
-    ViewerSettings,
+    ViewerSettings, ViewingSessionSettings,
 };

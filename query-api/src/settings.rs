@@ -35,6 +35,7 @@ pub struct Settings {
     pub catalog: CatalogSettings,
     pub stream_token: StreamTokenSettings,
     pub viewer: ViewerSettings,
+    pub viewing_session: ViewingSessionSettings,
     pub rate_limit: RateLimitSettings,
     pub cors: CorsSettings,
     pub feed: FeedSettings,
@@ -66,6 +67,12 @@ pub struct ViewerSettings {
 #[serde(deny_unknown_fields)]
 pub struct CorsSettings {
     pub origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewingSessionSettings {
+    pub heartbeat_seconds: u32,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -111,6 +118,9 @@ impl Settings {
         }
         if self.catalog.consistency_wait_ms > 10_000 {
             return invalid("catalog.consistency_wait_ms must be at most 10000");
+        }
+        if !(1..=600).contains(&self.viewing_session.heartbeat_seconds) {
+            return invalid("viewing_session.heartbeat_seconds must be from 1 to 600");
         }
         if !(1..=86_400).contains(&self.rate_limit.viewer_read_window_seconds) {
             return invalid("rate_limit.viewer_read_window_seconds must be from 1 to 86400");

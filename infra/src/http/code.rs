@@ -31,6 +31,7 @@ pub enum ProblemCode {
     DurationMismatch,
     DrmMismatch,
     StreamNotEnded,
+    ViewingSessionNotFound,
     TokenRefused,
     QuotaExceeded,
     Busy,
@@ -42,7 +43,7 @@ pub enum ProblemCode {
 }
 
 impl ProblemCode {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::MalformedJson,
         Self::InvalidRequest,
         Self::ValidationFailed,
@@ -69,6 +70,7 @@ impl ProblemCode {
         Self::DurationMismatch,
         Self::DrmMismatch,
         Self::StreamNotEnded,
+        Self::ViewingSessionNotFound,
         Self::TokenRefused,
         Self::QuotaExceeded,
         Self::Busy,
@@ -177,6 +179,9 @@ impl ProblemCode {
             ),
             Self::StreamNotEnded => {
                 ("stream_not_ended", S::UNPROCESSABLE_ENTITY, "The stream is not complete")
+            }
+            Self::ViewingSessionNotFound => {
+                ("viewing_session_not_found", S::NOT_FOUND, "There is no such viewing session")
             }
             Self::TokenRefused => {
                 ("token_refused", S::FORBIDDEN, "The stream token does not open this path")

@@ -74,6 +74,9 @@ fn markdown(code: ProblemCode) -> &'static str {
         ProblemCode::DurationMismatch => include_str!("../../../docs/errors/duration_mismatch.md"),
         ProblemCode::DrmMismatch => include_str!("../../../docs/errors/drm_mismatch.md"),
         ProblemCode::StreamNotEnded => include_str!("../../../docs/errors/stream_not_ended.md"),
+        ProblemCode::ViewingSessionNotFound => {
+            include_str!("../../../docs/errors/viewing_session_not_found.md")
+        }
         ProblemCode::TokenRefused => include_str!("../../../docs/errors/token_refused.md"),
         ProblemCode::QuotaExceeded => include_str!("../../../docs/errors/quota_exceeded.md"),
         ProblemCode::Busy => include_str!("../../../docs/errors/busy.md"),

@@ -54,7 +54,13 @@ impl Fields {
         value
     }
 
-    fn has_error(&self, name: &str) -> bool {
+    /// A value that is only sometimes required: where it is missing, that is an error now.
+    pub fn needed<T>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
+        self.missing(name, value)
+    }
+
+    /// Whether an error of the field, or of something in it, was reported.
+    pub fn has_error(&self, name: &str) -> bool {
         let pointer = format!("{}/{name}", self.pointer);
         self.errors.iter().any(|error| error.pointer.starts_with(&pointer))
     }
@@ -88,9 +94,16 @@ impl Fields {
     ) -> Option<T> {
         match self.take(name) {
             None | Some(Value::Null) => None,
-            // A negative number gets the answer that zero gets: the range.
             Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
-                self.parsed(name, parse(number.as_u64().unwrap_or(0)))
+                if let Some(number) = number.as_u64() {
+                    return self.parsed(name, parse(number));
+                }
+                // Where zero is out of the range as well, its answer tells the range.
+                match parse(0) {
+                    Ok(_) => self.error(name, "must not be negative"),
+                    Err(error) => self.error(name, error),
+                }
+                None
             }
             Some(other) => self.mistyped(name, "a whole number", &other),
         }
@@ -173,6 +186,20 @@ impl Fields {
         self.missing(name, value)
     }
 
+    /// An object, read by `read`. `null` counts as absent.
+    pub fn optional_object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Fields) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(name).filter(|value| !value.is_null())?;
+        let pointer = format!("{}/{name}", self.pointer);
+        let mut fields = Self::of(value, pointer, &mut self.errors)?;
+        let object = read(&mut fields);
+        self.errors.extend(fields.into_errors());
+        object
+    }
+
     /// A list of at most `max` objects, each read by `read`. Absent is empty.
     pub fn objects<T>(
         &mut self,
@@ -252,11 +279,12 @@ mod tests {
     #[test]
     fn every_error_is_reported_at_once() {
         let mut fields = Fields::of_body(json!({
-            "count": "three", "flag": 1, "extra": null, "list": [{"a": 1}, 5], "when": "soon"
+            "count": "three", "below": -1, "flag": 1, "extra": null, "list": [{"a": 1}, 5], "when": "soon"
         }))
         .unwrap();
         fields.required_str("name", |text| Ok::<_, String>(text.to_owned()));
         fields.required_u64("count", Ok::<_, String>);
+        fields.optional_u64("below", Ok::<_, String>);
         fields.optional_bool("flag");
         fields.required_instant("when");
         fields.objects("list", 9, |item| item.optional_bool("a"));
@@ -269,7 +297,7 @@ mod tests {
             .collect();
         assert_eq!(
             pointers,
-            ["/name", "/count", "/flag", "/when", "/list/0/a", "/list/1", "/extra"]
+            ["/name", "/count", "/below", "/flag", "/when", "/list/0/a", "/list/1", "/extra"]
         );
     }
 }

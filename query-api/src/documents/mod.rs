@@ -105,7 +105,7 @@ pub struct EditorialStreamSource {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProbedStream {
     /// The longest variant.
-    measured_duration_seconds: f64,
+    pub measured_duration_seconds: f64,
     /// The shortest variant, where it is not as long as the longest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shortest_variant_seconds: Option<f64>,

@@ -14,19 +14,21 @@ const ANY: &str = "*";
 const MAX_AGE_SECONDS: usize = 3600;
 
 /// What a page may send.
-const REQUEST_HEADERS: [HeaderName; 5] = [
+const REQUEST_HEADERS: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_NONE_MATCH,
+    HeaderName::from_static("anonymous-id"),
     HeaderName::from_static("consistency-token"),
     HeaderName::from_static("x-request-id"),
 ];
 
 /// What it may read. `Date`, because a viewer's clock may be wrong and a token's times are the server's.
-const RESPONSE_HEADERS: [HeaderName; 7] = [
+const RESPONSE_HEADERS: [HeaderName; 8] = [
     header::DATE,
     header::ETAG,
     header::LINK,
+    header::LOCATION,
     header::RETRY_AFTER,
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),

@@ -5,14 +5,19 @@ mod consistency;
 mod cors;
 mod get_movie;
 mod get_movie_as_of;
+mod get_viewing_session;
 mod issue_stream_token;
 mod list_genres;
 mod list_movies;
+mod list_viewing_sessions;
 mod movie_history;
 mod openapi;
 mod page_cache;
 mod parameters;
 mod read_events;
+mod report_viewing_events;
+mod session_owner;
+mod start_viewing_session;
 mod stream_token_validity;
 mod verify_stream_token;
 
@@ -38,8 +43,9 @@ pub use consistency::Patience;
 pub use cors::is_origin;
 pub use openapi::ApiDescription;
 pub use page_cache::PageCache;
+pub use start_viewing_session::Heartbeat;
 
-/// An address of the API. What is served is in [`ENDPOINTS`] and nowhere else, so that tests can look
+/// What an address of the API does for some methods. What is served is in [`ENDPOINTS`] and nowhere else, so that tests can look
 /// at all of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Endpoint {
@@ -53,7 +59,7 @@ pub struct Endpoint {
 const READ: &[&str] = &["GET", "HEAD"];
 
 /// All routes but those that every service has.
-pub const ENDPOINTS: [Endpoint; 8] = [
+pub const ENDPOINTS: [Endpoint; 12] = [
     Endpoint {
         path: "/v1/movies",
         methods: READ,
@@ -77,6 +83,30 @@ pub const ENDPOINTS: [Endpoint; 8] = [
         methods: &["POST"],
         limited: true,
         handler: || web::route().to(issue_stream_token::issue_stream_token),
+    },
+    Endpoint {
+        path: "/v1/viewing-sessions",
+        methods: &["POST"],
+        limited: true,
+        handler: || web::route().to(start_viewing_session::start_viewing_session),
+    },
+    Endpoint {
+        path: "/v1/viewing-sessions",
+        methods: READ,
+        limited: true,
+        handler: || web::route().to(list_viewing_sessions::list_viewing_sessions),
+    },
+    Endpoint {
+        path: "/v1/viewing-sessions/{session_id}",
+        methods: READ,
+        limited: true,
+        handler: || web::route().to(get_viewing_session::get_viewing_session),
+    },
+    Endpoint {
+        path: "/v1/viewing-sessions/{session_id}/events",
+        methods: &["POST"],
+        limited: true,
+        handler: || web::route().to(report_viewing_events::report_viewing_events),
     },
     Endpoint {
         path: "/v1/genres",
@@ -109,38 +139,41 @@ const VERSION: &str = "/v1";
 
 /// `origins`: the web pages that may use it.
 pub fn configure(config: &mut web::ServiceConfig, origins: &[String]) {
-    let (limited, free): (Vec<_>, Vec<_>) =
-        ENDPOINTS.into_iter().partition(|endpoint| endpoint.limited);
-    for endpoint in free {
-        config.service(endpoint.resource(endpoint.path));
-    }
     // The scope, not each resource: what is not found there is counted as well.
     // A preflight is answered before it is counted.
     let mut scope =
         web::scope(VERSION).wrap(from_fn(rate_limit::enforce)).wrap(cors::cors(origins));
-    for endpoint in limited {
-        let path = endpoint.path.strip_prefix(VERSION).unwrap_or(endpoint.path);
-        scope = scope.service(endpoint.resource(path));
+    for endpoints in ENDPOINTS.chunk_by(|one, next| one.path == next.path) {
+        let [Endpoint { path, limited, .. }, ..] = *endpoints else { continue };
+        if limited {
+            let path = path.strip_prefix(VERSION).unwrap_or(path);
+            scope = scope.service(resource(path, endpoints));
+        } else {
+            config.service(resource(path, endpoints));
+        }
     }
     config.service(scope);
 }
 
-impl Endpoint {
-    /// It says which methods it takes.
-    fn resource(self, path: &str) -> Resource {
-        let taken = fn_guard(move |context| self.methods.contains(&context.head().method.as_str()));
-        web::resource(path)
-            .route((self.handler)().guard(taken))
-            .default_service(web::to(move || async move { Err::<HttpResponse, _>(self.refuse()) }))
-    }
+/// All of one address. It says which methods it takes.
+fn resource(path: &str, endpoints: &'static [Endpoint]) -> Resource {
+    let resource = endpoints.iter().fold(web::resource(path), |resource, endpoint| {
+        let taken = fn_guard(|context| endpoint.methods.contains(&context.head().method.as_str()));
+        resource.route((endpoint.handler)().guard(taken))
+    });
+    resource.default_service(web::to(move || async move {
+        Err::<HttpResponse, _>(refuse_method(endpoints))
+    }))
+}
 
-    fn refuse(self) -> Problem {
-        let methods = self.methods.join(", ");
-        let problem = Problem::new(ProblemCode::MethodNotAllowed, format!("send {methods}"));
-        match HeaderValue::try_from(methods) {
-            Ok(methods) => problem.with_header(ALLOW, methods),
-            Err(cause) => Problem::internal(cause),
-        }
+fn refuse_method(endpoints: &[Endpoint]) -> Problem {
+    let methods: Vec<&str> =
+        endpoints.iter().flat_map(|endpoint| endpoint.methods).copied().collect();
+    let methods = methods.join(", ");
+    let problem = Problem::new(ProblemCode::MethodNotAllowed, format!("send {methods}"));
+    match HeaderValue::try_from(methods) {
+        Ok(methods) => problem.with_header(ALLOW, methods),
+        Err(cause) => Problem::internal(cause),
     }
 }
 

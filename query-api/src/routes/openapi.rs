@@ -14,8 +14,9 @@ use utoipa::{
 use uuid::Uuid;
 
 use super::{
-    get_movie, issue_stream_token, list_genres, list_movies, movie_history, read_events,
-    stream_token_validity, verify_stream_token,
+    get_movie, get_viewing_session, issue_stream_token, list_genres, list_movies,
+    list_viewing_sessions, movie_history, read_events, report_viewing_events,
+    start_viewing_session, stream_token_validity, verify_stream_token,
 };
 use crate::documents::{EditorialMovie, Movie, MovieAsOf};
 
@@ -33,12 +34,15 @@ use crate::documents::{EditorialMovie, Movie, MovieAsOf};
         movie_history::movie_history, issue_stream_token::issue_stream_token,
         verify_stream_token::verify_stream_token, stream_token_validity::stream_token_validity,
         read_events::read_events,
+        start_viewing_session::start_viewing_session, list_viewing_sessions::list_viewing_sessions,
+        get_viewing_session::get_viewing_session, report_viewing_events::report_viewing_events,
     ),
     components(schemas(ProblemBody)),
     modifiers(&BearerToken, &NotExclusive),
     tags(
         (name = "catalog", description = "What there is to see"),
         (name = "playback", description = "Short-lived signed URLs"),
+        (name = "sessions", description = "What players report, and what it adds up to"),
         (name = "data", description = "The event log, for `events:read`"),
         (name = "editors", description = "What became of a movie; for `catalog:read`"),
     ),
@@ -211,6 +215,153 @@ pub(super) struct VerifyHeaders {
     /// What `/v1/stream-tokens/validity` said last: without it, the answer is not to be kept.
     #[param(rename = "X-Token-Validity")]
     validity: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ViewingSessionRequest)]
+pub(super) struct ViewingSessionBody {
+    movie_id: Uuid,
+    #[schema(inline)]
+    device_type: Device,
+    /// Of the stream token that it is played with.
+    token_id: Option<Uuid>,
+    /// Of a viewer who is not signed in: 1 to 128 visible ASCII characters, hard to guess. One that is
+    /// left away is made up.
+    #[schema(min_length = 1, max_length = 128)]
+    anonymous_id: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, reason = "documentation: DeviceType has the real one")]
+enum Device {
+    Desktop,
+    Phone,
+    Tablet,
+    Tv,
+    SetTopBox,
+    GameConsole,
+    Other,
+}
+
+/// One event, or several.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ViewingReport)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documentation: read_reports reads it")]
+pub(super) enum ReportBody {
+    One(OneEvent),
+    Several(SeveralEvents),
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ViewingEventReport)]
+pub(super) struct OneEvent {
+    /// That of the session; not beside an access token.
+    #[schema(min_length = 1, max_length = 128)]
+    anonymous_id: Option<String>,
+    #[serde(flatten)]
+    event: PlayerEvent,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ViewingEventReports)]
+pub(super) struct SeveralEvents {
+    /// That of the session; not beside an access token.
+    #[schema(min_length = 1, max_length = 128)]
+    anonymous_id: Option<String>,
+    #[schema(min_items = 1, max_items = 50)]
+    events: Vec<PlayerEvent>,
+}
+
+/// What happened in a player.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlayerEvent {
+    /// `HEARTBEAT`, `STATE`, `ERROR` or `END`.
+    #[schema(example = "HEARTBEAT")]
+    r#type: String,
+    /// The player's number for it, from 1: the same whenever it is sent again.
+    #[schema(minimum = 1, maximum = 1_000_000, example = 7)]
+    sequence: u64,
+    /// How long ago it happened, in milliseconds; 0 if it is left away.
+    #[schema(maximum = 86_400_000, example = 0)]
+    age_ms: Option<u64>,
+    /// The place in the movie.
+    #[schema(maximum = 600_000_000, example = 210_000)]
+    position_ms: Option<u64>,
+    /// Of STATE, and of HEARTBEAT if it is told: `PLAYING`, `PAUSED`, `SEEKING`, `BUFFERING`.
+    #[schema(example = "PLAYING")]
+    state: Option<String>,
+    /// Not of ERROR. Parts of the movie that were watched, told before or not, as in a media element's
+    /// `played`.
+    #[schema(max_items = 20)]
+    watched: Option<Vec<Range>>,
+    /// Of ERROR: a to z, A to Z, 0 to 9, and `._:-`.
+    #[schema(min_length = 1, max_length = 64)]
+    code: Option<String>,
+    /// Of ERROR: the player gave up for it.
+    fatal: Option<bool>,
+    /// Of END: `COMPLETED`, `STOPPED` or `FAILED`; STOPPED if it is left away.
+    reason: Option<String>,
+    cmcd: Option<CmcdKeys>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WatchedRange)]
+pub(super) struct Range {
+    #[schema(example = 180_000)]
+    from_ms: u64,
+    #[schema(example = 210_000)]
+    to_ms: u64,
+}
+
+/// Keys of Common Media Client Data (CTA-5004), in its units.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Cmcd)]
+pub(super) struct CmcdKeys {
+    /// Encoded bitrate, kbit/s.
+    br: Option<u32>,
+    /// Top bitrate, kbit/s.
+    tb: Option<u32>,
+    /// Measured throughput, kbit/s.
+    mtp: Option<u32>,
+    /// Buffer length, milliseconds.
+    bl: Option<u32>,
+    /// Buffer starvation since the last report.
+    bs: Option<bool>,
+    /// Startup.
+    su: Option<bool>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documentation: get_viewing_session reads it")]
+pub(super) struct AnonymousHeader {
+    /// The session's `anonymous_id`, for one who is not signed in.
+    #[param(rename = "Anonymous-Id")]
+    anonymous_id: Option<String>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documentation: list_viewing_sessions reads them")]
+pub(super) struct SessionParameters {
+    /// Sessions of this movie only.
+    movie_id: Option<Uuid>,
+    /// Sessions that were begun with this stream token. Not beside `movie_id` or `errors`.
+    token_id: Option<Uuid>,
+    /// With player errors, or without.
+    #[param(example = true)]
+    errors: Option<bool>,
+    /// That began at this instant, or later.
+    from: Option<DateTime<Utc>>,
+    /// That began before this instant.
+    to: Option<DateTime<Utc>>,
+    /// How many at most; 50 if it is left away.
+    #[param(minimum = 1, maximum = 200, example = 50)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before, of a list with the same other parameters.
+    cursor: Option<String>,
 }
 
 /// A page of the catalog.

@@ -21,7 +21,11 @@ type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 const MOVIE: &str = "/v1/movies/{id_or_slug}";
 const HISTORY: &str = "/v1/movies/{id_or_slug}/history";
 
-const ALL: [Row; 27] = [
+const SESSIONS: &str = "/v1/viewing-sessions";
+const SESSION: &str = "/v1/viewing-sessions/{session_id}";
+const SESSION_EVENTS: &str = "/v1/viewing-sessions/{session_id}/events";
+
+const ALL: [Row; 33] = [
     ("GET", "/v1/movies", "/v1/movies", [200, 200, 200, 401, 401]),
     ("HEAD", "/v1/movies", "/v1/movies", [200, 200, 200, 401, 401]),
     ("GET", "/v1/movies", "/v1/movies?visibility=any", [401, 403, 200, 401, 401]),
@@ -60,6 +64,15 @@ const ALL: [Row; 27] = [
     // Not with `catalog:read`: what data teams get is more than editors.
     ("GET", "/v1/events", "/v1/events?limit=1", [401, 200, 403, 401, 401]),
     ("GET", "/v1/events", "/v1/events?limit=x", [401, 400, 403, 401, 401]),
+    // The second caller has `ops:read`, too.
+    ("GET", SESSIONS, "/v1/viewing-sessions", [401, 200, 403, 401, 401]),
+    ("HEAD", SESSIONS, "/v1/viewing-sessions", [401, 200, 403, 401, 401]),
+    // Anyone may begin one: what is sent here is nothing, and is told so.
+    ("POST", SESSIONS, "/v1/viewing-sessions", [415, 415, 415, 401, 401]),
+    // Nobody's session: to nobody in particular it is told what is needed.
+    ("GET", SESSION, "/v1/viewing-sessions/{shown}", [401, 404, 404, 401, 401]),
+    ("HEAD", SESSION, "/v1/viewing-sessions/{shown}", [401, 404, 404, 401, 401]),
+    ("POST", SESSION_EVENTS, "/v1/viewing-sessions/{shown}/events", [415, 415, 415, 401, 401]),
     // The stream token is all that counts here; it is sent with it.
     ("GET", "/v1/stream-tokens/verify", "/v1/stream-tokens/verify", [204, 204, 204, 204, 204]),
     // A tag that tells nothing.

@@ -17,7 +17,7 @@ use marquee_infra::{
 };
 use query_api::{
     Application, CatalogSettings, CorsSettings, FeedSettings, RateLimitSettings, Settings,
-    StopHandle, StreamTokenSettings, ViewerSettings,
+    StopHandle, StreamTokenSettings, ViewerSettings, ViewingSessionSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, MySqlConnection, MySqlPool};
@@ -234,6 +234,7 @@ fn settings(database_url: &str, name: &str) -> Settings {
         },
         stream_token: StreamTokenSettings { keys: TOKEN_KEYS.into(), ttl_seconds: 300 },
         viewer: ViewerSettings { context_key: "ab".repeat(32).into() },
+        viewing_session: ViewingSessionSettings { heartbeat_seconds: 30 },
         rate_limit: RateLimitSettings {
             viewer_read_quota: number(1_000_000),
             viewer_read_window_seconds: 60,

@@ -26,3 +26,4 @@ mod stream_tokens;
 mod topic;
 mod validity;
 mod verify;
+mod viewing_sessions;

@@ -11,6 +11,7 @@ use crate::{
     life::{EDITOR, Life},
     log::Log,
     sample::Sample,
+    viewing_sessions,
 };
 
 /// With a movie that all examples fit.
@@ -49,7 +50,8 @@ fn example(path: &str, operation: &Value) -> Option<String> {
 async fn every_example_works_and_is_answered_as_described() {
     let bed = Bed::new().await;
     let (api, _, description) = with_metropolis(&bed).await;
-    let auth = bearer(EDITOR, "catalog:read events:read");
+    let auth = bearer(EDITOR, "catalog:read events:read ops:read");
+    viewing_sessions::one_with_an_error(&bed).await;
     Log::default().append(&bed, "MovieCreated", 1).await;
     let (mut sent, mut silent, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for (path, operations) in description["paths"].as_object().unwrap() {
@@ -83,12 +85,13 @@ async fn every_example_works_and_is_answered_as_described() {
             "/v1/genres",
             "/v1/movies",
             "/v1/movies/{id_or_slug}",
-            "/v1/movies/{id_or_slug}/history"
+            "/v1/movies/{id_or_slug}/history",
+            "/v1/viewing-sessions"
         ]
     );
     assert_eq!(silent, ["/v1/stream-tokens/validity"]);
-    // A token that opens a path can't be known beforehand.
-    assert_eq!(without, ["/v1/stream-tokens/verify"]);
+    // A token that opens a path can't be known beforehand, nor a session.
+    assert_eq!(without, ["/v1/stream-tokens/verify", "/v1/viewing-sessions/{session_id}"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +118,25 @@ async fn the_other_views_of_a_movie_and_tokens_are_as_described() {
     assert_eq!((answer.status, &answer.json["session_id"]), (201, &body["session_id"]));
     let schema = &operation["responses"]["201"]["content"]["application/json"]["schema"];
     fits(&description, schema, &answer.json, "stream-tokens");
+    let answer_of = |path: &str, status: &str| {
+        let operation = &description["paths"][path]["post"];
+        operation["responses"][status]["content"]["application/json"]["schema"].clone()
+    };
+    let body = json!({ "movie_id": movie.movie_id, "device_type": "TV", "anonymous_id": "tv-1" });
+    let session = api.client.post("/v1/viewing-sessions", &body, &[]).await;
+    fits(&description, &answer_of("/v1/viewing-sessions", "201"), &session.json, "a session");
+    let path = format!("{}/events", session.header("location"));
+    // What is described is what is taken.
+    let event = &description["components"]["schemas"]["PlayerEvent"]["properties"];
+    let mut body = json!({ "anonymous_id": "tv-1", "watched": [{ "from_ms": 0, "to_ms": 1 }] });
+    for member in ["type", "sequence", "age_ms", "position_ms", "state"] {
+        body[member] = event[member]["example"].clone();
+    }
+    let taken = api.client.post(&path, &body, &[]).await;
+    let schema = answer_of("/v1/viewing-sessions/{session_id}/events", "202");
+    fits(&description, &schema, &taken.json, "a report");
+    let several = json!({ "anonymous_id": "tv-1", "events": [{ "type": "END", "sequence": 9 }] });
+    fits(&description, &schema, &api.client.post(&path, &several, &[]).await.json, "reports");
 }
 
 #[tokio::test(flavor = "multi_thread")]

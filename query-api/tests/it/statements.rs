@@ -1,13 +1,15 @@
 //! All SQL is known to the server, with the tables as the migrations made them.
 
-use query_api::{catalog, history};
+use chrono::{DateTime, Utc};
+use query_api::{catalog, history, sessions};
 use sqlx::{Executor, Row};
 
 use crate::bed::Bed;
 
 fn statements() -> Vec<String> {
     let history = history::STATEMENTS.map(str::to_owned);
-    catalog::statements().into_iter().chain(history).collect()
+    let sessions = sessions::STATEMENTS.map(str::to_owned);
+    catalog::statements().into_iter().chain(history).chain(sessions).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,9 +30,12 @@ async fn following_and_looking_back_read_by_index() {
                 sqlx::query(Box::leak(format!("EXPLAIN FORMAT=TREE {statement}").into_boxed_str()));
             // Of the columns' types: an index of text is of no use for a number.
             for (before, _) in statement.match_indices('?') {
-                let texts = ["_id = ", "_id > ", "_id <= ", "slug = ", "topic = "];
+                let texts = ["_id = ", "_id > ", "_id < ", "_id <= ", "slug = ", "topic = "];
+                let times = ["_at >= ", "_at <= ", "_at < "];
                 query = if texts.iter().any(|text| statement[..before].ends_with(text)) {
                     query.bind("x")
+                } else if times.iter().any(|time| statement[..before].ends_with(time)) {
+                    query.bind(DateTime::<Utc>::UNIX_EPOCH)
                 } else {
                     query.bind(1_u32)
                 };
