@@ -20,3 +20,4 @@ mod unknown_outcome;
 mod unrest;
 mod upcasting;
 mod validation;
+mod viewing_sessions;
