@@ -20,7 +20,10 @@ use marquee_infra::{
     clock,
     event_log::{EventLog, EventReader, lease::RelayLease},
     http::{Authenticator, Check, Health, bind, configure_openapi, serve, shutdown_signal},
-    mysql,
+    mysql::{
+        self,
+        accounts::{self, Account},
+    },
     probing::{self, Prober},
     rate_limit::{self, Quota, RateLimiter, TrustedProxies},
     redis,
@@ -86,6 +89,11 @@ impl Application {
         let relay = settings.relay.enabled.then(|| relay(&settings, &log, shutdown.clone()));
         let relay = relay.transpose()?;
         let health = Health::new(checks(&pool, relay.as_ref()), metrics);
+        tokio::spawn(
+            shutdown
+                .clone()
+                .run_until_cancelled_owned(accounts::report_own(pool.clone(), Account::CommandApi)),
+        );
         let state = ApiState {
             commands: CommandService::new(log),
             ingest: Ingest::new(prober, sealer),
@@ -251,6 +259,7 @@ fn revalidation(
 
 /// Commands need MySQL alone. The relay may be behind, or away: it catches up.
 fn checks(pool: &MySqlPool, relay: Option<&Relay>) -> Vec<Check> {
+    let schema = mysql::schema_check(pool);
     let pool = pool.clone();
     let mysql = Check::required("mysql", move || {
         let pool = pool.clone();
@@ -272,5 +281,5 @@ fn checks(pool: &MySqlPool, relay: Option<&Relay>) -> Vec<Check> {
             }
         }
     });
-    vec![mysql, relay]
+    vec![mysql, schema, relay]
 }

@@ -133,16 +133,20 @@ impl Sealer {
         let key: [u8; KEY_BYTES] = clock::random_bytes();
         let kek = &self.keks[&*self.active];
         let wrapped = encrypt(kek, &key, &key_aad(movie_id))?;
-        sqlx::query(
+        let inserted = sqlx::query(
             "INSERT INTO movie_data_keys (movie_id, kek_id, wrapped_key, created_at) \
-             VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE movie_id = VALUES(movie_id)",
+             VALUES (?, ?, ?, ?)",
         )
         .bind(movie_id.to_string())
         .bind(&*self.active)
         .bind(wrapped)
         .bind(clock::now().naive_utc())
         .execute(&self.pool)
-        .await?;
+        .await;
+        match inserted {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
+            inserted => drop(inserted?),
+        }
         self.data_key(movie_id).await
     }
 }

@@ -17,7 +17,10 @@ use marquee_infra::{
     event_log::EventReader,
     http::{self, Check, Health},
     kafka::FactProducer,
-    mysql,
+    mysql::{
+        self,
+        accounts::{self, Account},
+    },
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
@@ -117,6 +120,8 @@ impl Application {
         let gauges = parked::keep_gauges(self.pool.clone());
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(gauges));
         let sweeping = self.stop.clone().run_until_cancelled_owned(sweeper.run());
+        let report = accounts::report_own(self.pool.clone(), Account::Projector);
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(report));
         let mut checks = self.checks();
         checks.push(self.catalog_topic_check(&publisher));
         checks.push(dead_letters_check(&dead_letters));
@@ -155,6 +160,7 @@ impl Application {
     }
 
     fn checks(&self) -> Vec<Check> {
+        let schema = mysql::schema_check(&self.pool);
         let pool = self.pool.clone();
         let mysql = Check::required("mysql", move || {
             let pool = pool.clone();
@@ -185,7 +191,7 @@ impl Application {
                 Err(format!("stuck: {}", stuck.join(", ")))
             }
         });
-        vec![mysql, kafka, partitions]
+        vec![mysql, schema, kafka, partitions]
     }
 
     fn catalog_topic_check(&self, publisher: &CatalogTopic) -> Check {

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
-use marquee_infra::{kafka, mysql, telemetry};
+use marquee_infra::{mysql, telemetry};
 
 use crate::{
     application::Application,
     audit::{self, AuditArgs},
+    migrate::{self, GrantsArgs, MigrateArgs},
     parked::{self, ParkedCommand},
     rebuild::{self, RebuildArgs, RollbackArgs},
     replay,
@@ -28,8 +28,8 @@ pub struct Cli {
 enum Command {
     /// Run the service (the default)
     Run,
-    /// Bring the database's tables and Kafka's topics up to date; safe to run at any time
-    Migrate,
+    Migrate(MigrateArgs),
+    Grants(GrantsArgs),
     /// Show where every partition stands, and whether the log, Kafka and the read models agree
     Status {
         /// For scripts
@@ -59,7 +59,8 @@ impl Cli {
                 application.run_until_stopped().await?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Migrate => migrate(&Settings::load()?).await,
+            Command::Migrate(args) => migrate::migrate(&Settings::load()?, &args).await,
+            Command::Grants(args) => migrate::print_grants(&args),
             Command::Audit(args) => Ok(audit::command(&Settings::load()?, &args).await),
             Command::Status { json } => show_status(&Settings::load()?, json).await,
             Command::Parked(command) => parked::command(&Settings::load()?, command).await,
@@ -72,20 +73,6 @@ impl Cli {
             Command::Rollback(args) => Ok(rebuild::rollback(&Settings::load()?, args).await),
         }
     }
-}
-
-async fn migrate(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let pool = mysql::connect_lazy(&settings.mysql.url, 1)?;
-    mysql::migrate(&pool).await.context("the database's tables can't be brought up to date")?;
-    println!("the database's tables are up to date");
-    let topics = settings.topics.names();
-    let found = kafka::ensure_topics(&settings.kafka, &topics, &settings.topics.creation())
-        .await
-        .context("Kafka's topics can't be brought up to date")?;
-    for topic in found {
-        println!("topic {}: {}", topic.topic, if topic.created { "made" } else { "was there" });
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Exits with 1 when the log and the read models contradict each other.

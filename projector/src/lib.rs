@@ -12,6 +12,7 @@ pub mod cli;
 pub mod consumer;
 pub mod dead_letters;
 pub mod failure;
+pub mod migrate;
 pub mod parked;
 pub mod progress;
 mod progress_bar;

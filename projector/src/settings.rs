@@ -4,6 +4,7 @@ use marquee_infra::{
     config::{self, ConfigError},
     http::HttpSettings,
     kafka::ClientSettings,
+    mysql::accounts::AccountsSettings,
     settings::{MysqlSettings, TopicsSettings},
     telemetry::LogSettings,
 };
@@ -18,6 +19,7 @@ pub struct Settings {
     pub http: HttpSettings,
     pub log: LogSettings,
     pub mysql: MysqlSettings,
+    pub mysql_users: AccountsSettings,
     pub kafka: ClientSettings,
     pub topics: TopicsSettings,
     pub readiness: ReadinessSettings,

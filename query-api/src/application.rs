@@ -10,7 +10,10 @@ use chrono::TimeDelta;
 use marquee_infra::{
     http::{self, AuthSetupError, Authenticator, Check, Health},
     kafka::{ClientSettings, FactProducer, TopicSettings, Topics, ensure_topics},
-    mysql,
+    mysql::{
+        self,
+        accounts::{self, Account},
+    },
     rate_limit::{RateLimiter, Scope, TrustedProxies},
     redis,
     sealing::{Sealer, SealingError},
@@ -136,6 +139,8 @@ impl Application {
         let patience =
             web::Data::new(Patience(Duration::from_millis(settings.catalog.consistency_wait_ms)));
 
+        let report = accounts::report_own(pool.clone(), Account::QueryApi);
+        let schema = mysql::schema_check(&pool);
         let history = web::Data::new(History::new(pool.clone()));
         let catalog = Arc::new(Catalog::empty());
         let stop = CancellationToken::new();
@@ -152,7 +157,7 @@ impl Application {
             Arc::clone(&catalog),
         );
         let health = Health::new(
-            vec![catalog_check(&catalog, follower.following()), redis_check(redis)],
+            vec![schema, catalog_check(&catalog, follower.following()), redis_check(redis)],
             metrics,
         );
 
@@ -182,6 +187,7 @@ impl Application {
                 .configure(|config| http::configure_openapi(config, ApiDescription::openapi()));
         })?;
         tokio::spawn(follower.run(stop.child_token()));
+        tokio::spawn(stop.child_token().run_until_cancelled_owned(report));
         tokio::spawn(stop.child_token().run_until_cancelled_owned(make_topics(
             settings.kafka.clone(),
             topics,

@@ -1,7 +1,8 @@
-//! A database of a test's own, and what can be read out of one.
+//! A database of a test's own, with users of its own, and what can be read out of one.
 
 use std::str::FromStr;
 
+use marquee_infra::{clock, mysql::accounts::Account};
 use sqlx::{
     Connection, Executor, MySqlConnection, MySqlPool, Row,
     mysql::{MySqlConnectOptions, MySqlPoolOptions},
@@ -18,6 +19,8 @@ pub struct Database {
     /// Of the server, as `DATABASE_URL` has it.
     server_url: String,
     name: String,
+    /// What all of its users' passwords begin with.
+    secret: String,
 }
 
 impl Database {
@@ -28,11 +31,50 @@ impl Database {
     /// On another server.
     pub async fn create_at(server_url: &str, name: &str) -> Self {
         execute(server_url, &format!("CREATE DATABASE {name}")).await;
-        Self { server_url: server_url.to_owned(), name: name.to_owned() }
+        let secret = hex::encode(clock::random_bytes::<8>());
+        Self { server_url: server_url.to_owned(), name: name.to_owned(), secret }
     }
 
-    /// For the services; through `proxy`, when there is one.
-    pub fn url(&self, proxy: Option<&str>) -> String {
+    /// For the test itself: it may do everything.
+    pub fn url(&self) -> String {
+        self.located(None).into()
+    }
+
+    /// For a service; through `proxy`, when there is one.
+    pub fn url_of(&self, account: Account, proxy: Option<&str>) -> String {
+        let mut url = self.located(proxy);
+        let (name, password) = self.user(account);
+        url.set_username(&name).expect("a URL of MySQL has a user");
+        url.set_password(Some(&password)).expect("and a password");
+        url.into()
+    }
+
+    /// The settings that have `projector migrate` make the services' users.
+    pub fn users(&self) -> Vec<(&'static str, String)> {
+        let user = |account| {
+            let variable = match account {
+                Account::CommandApi => "MARQUEE_MYSQL_USERS_COMMAND_API",
+                Account::QueryApi => "MARQUEE_MYSQL_USERS_QUERY_API",
+                Account::Projector => "MARQUEE_MYSQL_USERS_PROJECTOR",
+                Account::Rebuild => "MARQUEE_MYSQL_USERS_REBUILD",
+            };
+            let (name, password) = self.user(account);
+            (variable, format!("{name}:{password}"))
+        };
+        Account::ALL.map(user).to_vec()
+    }
+
+    /// As MySQL knows a service; 32 characters at most.
+    pub fn user_name(&self, account: Account) -> String {
+        format!("{}_{account}", self.name.trim_start_matches("marquee_"))
+    }
+
+    /// Name and password.
+    fn user(&self, account: Account) -> (String, String) {
+        (self.user_name(account), format!("{}-{account}", self.secret))
+    }
+
+    fn located(&self, proxy: Option<&str>) -> url::Url {
         let mut url = url::Url::parse(&self.server_url).expect("DATABASE_URL is a URL");
         url.set_path(&self.name);
         if let Some((host, port)) = proxy.and_then(|address| address.rsplit_once(':')) {
@@ -41,17 +83,19 @@ impl Database {
             // Through the proxy in the clear, so that it sees what is sent.
             url.set_query(Some("ssl-mode=disabled"));
         }
-        url.to_string()
+        url
     }
 
     /// Connections belong to the runtime that made them, so that every test opens its own.
     pub fn pool(&self) -> MySqlPool {
-        let options = MySqlConnectOptions::from_str(&self.url(None)).expect("a URL of MySQL");
+        let options = MySqlConnectOptions::from_str(&self.url()).expect("a URL of MySQL");
         MySqlPoolOptions::new().max_connections(2).connect_lazy_with(options)
     }
 
     pub async fn drop_now(&self) {
         execute(&self.server_url, &format!("DROP DATABASE IF EXISTS {}", self.name)).await;
+        let users = Account::ALL.map(|account| format!("'{}'@'%'", self.user_name(account)));
+        execute(&self.server_url, &format!("DROP USER IF EXISTS {}", users.join(", "))).await;
     }
 
     /// The whole event log, in position order.

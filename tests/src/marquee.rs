@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use marquee_infra::{clock, kafka::Topics};
+use marquee_infra::{clock, kafka::Topics, mysql::accounts::Account};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -90,27 +90,40 @@ impl Marquee {
 
         // The edge asks the query API, so both ports have to be known before either starts.
         let (edge_port, verify_port) = (free_port(), free_port());
-        let environment = environment(&setup, &database, &prefix, edge_port);
-        let service = |name| Service::new(name, &folder, environment.clone());
+        let environment = environment(&setup, &prefix, edge_port);
+        let service = |name, account| {
+            let url = database.url_of(account, setup.mysql.as_deref());
+            let own = [("DATABASE_URL", url)];
+            Service::new(name, &folder, own.into_iter().chain(environment.clone()))
+        };
         // From here on a failure leaves nothing behind.
         let mut marquee = Self {
             edge: None,
-            command_api: service("command-api"),
-            projector: service("projector"),
-            query_api: service("query-api"),
+            command_api: service("command-api", Account::CommandApi),
+            projector: service("projector", Account::Projector),
+            query_api: service("query-api", Account::QueryApi),
             topics: Topics::with_prefix(&prefix),
-            database,
+            database: database.clone(),
             prefix,
             folder: folder.clone(),
         };
         // Not through a proxy: the database is to be there, whatever the services find.
-        let direct = Setup::default();
-        migrate(common_environment(&direct, &marquee.database, &marquee.prefix)).await;
+        let mut migration = common_environment(&Setup::default(), &marquee.prefix);
+        migration.push(("DATABASE_URL", database.url()));
+        migration.extend(database.users());
+        migrate(migration).await;
         if setup.edge {
             marquee.query_api.set("MARQUEE_HTTP_BIND", &format!("127.0.0.1:{verify_port}"));
             marquee.edge = Some(Edge::start(&folder.join("edge"), edge_port, verify_port));
         }
         marquee
+    }
+
+    /// `projector rebuild` or `rollback`: as their own user, who may make and drop tables.
+    pub fn rebuild_command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = self.projector.command(arguments);
+        command.env("DATABASE_URL", self.database.url_of(Account::Rebuild, None));
+        command
     }
 
     /// # Panics
@@ -170,15 +183,10 @@ impl Drop for Marquee {
 }
 
 /// Where the servers are, and what keeps this Marquee apart from others.
-fn common_environment(
-    setup: &Setup,
-    database: &Database,
-    prefix: &str,
-) -> Vec<(&'static str, String)> {
+fn common_environment(setup: &Setup, prefix: &str) -> Vec<(&'static str, String)> {
     let kafka = setup.kafka.clone().unwrap_or_else(|| servers().kafka_brokers.clone());
     let redis = setup.redis.as_ref().map(|address| format!("redis://{address}/0"));
     vec![
-        ("DATABASE_URL", database.url(setup.mysql.as_deref())),
         ("KAFKA_BROKERS", kafka),
         ("REDIS_URL", redis.unwrap_or_else(|| servers().redis_url.clone())),
         ("MARQUEE_TOPICS_PREFIX", prefix.to_owned()),
@@ -186,13 +194,8 @@ fn common_environment(
     ]
 }
 
-fn environment(
-    setup: &Setup,
-    database: &Database,
-    prefix: &str,
-    edge_port: u16,
-) -> Vec<(&'static str, String)> {
-    let mut environment = common_environment(setup, database, prefix);
+fn environment(setup: &Setup, prefix: &str, edge_port: u16) -> Vec<(&'static str, String)> {
+    let mut environment = common_environment(setup, prefix);
     let allow = format!("{},127.0.0.0/8:{edge_port}", servers().probe_allow);
     environment.extend([
         ("MARQUEE_PROBE_ALLOW", allow),

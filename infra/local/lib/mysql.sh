@@ -64,7 +64,6 @@ port = $MYSQL_PORT
 socket = $MYSQL_SOCKET
 datadir = $STATE/mysql/data
 pid-file = $STATE/mysql/mysqld.pid
-init-file = $STATE/mysql/init.sql
 loose-mysqlx = OFF
 skip-name-resolve
 secure-file-priv =
@@ -86,9 +85,10 @@ character-sets-dir = $tree/usr/share/mysql/charsets
 CNF
 }
 
-# Run by the server at every start, so it says what must be, not what to do once. Tests create databases named
-# marquee_t_..., hence the pattern. root has no password and can log in over the socket only.
-mysql_write_init() {
+# The user that owns the databases: it migrates them and makes the services' users (`projector migrate`), and the tests
+# create databases named marquee_t_... with it, hence the pattern. It says what must be, not what to do once: every `up`
+# runs it. root has no password and can log in over the socket only.
+mysql_write_owner() {
   local password host
   password=$(secret MYSQL_PASSWORD)
   (
@@ -99,9 +99,10 @@ mysql_write_init() {
       printf "DROP USER IF EXISTS 'root'@'127.0.0.1', 'root'@'::1';\n"
       for host in 127.0.0.1 localhost; do
         printf "CREATE USER IF NOT EXISTS 'marquee'@'%s' IDENTIFIED BY '%s';\n" "$host" "$password"
-        printf "GRANT ALL PRIVILEGES ON \`marquee%%\`.* TO 'marquee'@'%s';\n" "$host"
+        printf "GRANT ALL PRIVILEGES ON \`marquee%%\`.* TO 'marquee'@'%s' WITH GRANT OPTION;\n" "$host"
+        printf "GRANT CREATE USER ON *.* TO 'marquee'@'%s';\n" "$host"
       done
-    } >"$STATE/mysql/init.sql"
+    } >"$STATE/mysql/owner.sql"
     printf '[client]\nuser=marquee\npassword=%s\nsocket=%s\n' "$password" "$MYSQL_SOCKET" >"$STATE/mysql/client.cnf"
   )
 }
@@ -127,7 +128,7 @@ mysql_initialise() {
   if mysql_is_mariadb; then
     mariadb_initialise "$data.part" >>"$LOG_DIR/mysql.log" 2>&1
   else
-    sed -e '/^init-file/d' -e "s|^datadir = .*|datadir = $data.part|" "$STATE/mysql/my.cnf" >"$STATE/mysql/initialise.cnf"
+    sed -e "s|^datadir = .*|datadir = $data.part|" "$STATE/mysql/my.cnf" >"$STATE/mysql/initialise.cnf"
     mysqld --defaults-file="$STATE/mysql/initialise.cnf" --initialize-insecure >>"$LOG_DIR/mysql.log" 2>&1
   fi || die "MySQL's data folder could not be prepared. The end of $LOG_DIR/mysql.log:
 $(tail -n 15 "$LOG_DIR/mysql.log")"
@@ -142,14 +143,17 @@ start_mysql() {
   # A killed server leaves these behind, and the next one believes in any process that has the number written in them.
   rm -f "$MYSQL_SOCKET" "$MYSQL_SOCKET.lock"
   mysql_write_config
-  mysql_write_init
   mysql_initialise
   start_process mysql mysqld --defaults-file="$STATE/mysql/my.cnf"
 }
 
-# Ready means: the services' own user can log in over TCP and use the database.
+# Ready means: the owner is what it must be, and can log in over TCP and use the database.
 mysql_answers() {
-  MYSQL_PWD=$(secret MYSQL_PASSWORD) mysql --no-defaults -h 127.0.0.1 -P "$MYSQL_PORT" -u marquee -e 'SELECT 1' marquee
+  mysql --no-defaults --socket="$MYSQL_SOCKET" -u root <"$STATE/mysql/owner.sql" &&
+    MYSQL_PWD=$(secret MYSQL_PASSWORD) mysql --no-defaults -h 127.0.0.1 -P "$MYSQL_PORT" -u marquee -e 'SELECT 1' marquee
 }
 
-wait_mysql() { wait_ready mysql 90 mysql_answers; }
+wait_mysql() {
+  mysql_write_owner
+  wait_ready mysql 90 mysql_answers
+}

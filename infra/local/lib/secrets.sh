@@ -4,30 +4,43 @@
 
 SECRETS_FILE=$STATE/secrets.env
 
+# Makes those that are not there yet: a newer checkout may have more than the one that made the file.
 make_secrets() {
-  [[ ! -e $SECRETS_FILE ]] || return 0
+  local account
   mkdir -p "$STATE"
   (
     umask 077
-    {
-      printf 'MYSQL_PASSWORD=%s\n' "$(openssl rand -hex 16)"
-      printf 'JWT_HS256_SECRET=%s\n' "$(openssl rand -hex 32)"
-      printf 'SEALING_KEYS=local-1:%s\n' "$(openssl rand -base64 32)"
-      printf 'STREAM_TOKEN_KEYS=edge-1:%s\n' "$(openssl rand -hex 32)"
-      printf 'VIEWER_CONTEXT_KEY=%s\n' "$(openssl rand -hex 32)"
-      printf 'INGEST_SECRET=%s\n' "$(openssl rand -hex 32)"
-    } >"$SECRETS_FILE.part"
+    touch "$SECRETS_FILE"
+    cp "$SECRETS_FILE" "$SECRETS_FILE.part"
+    need_secret MYSQL_PASSWORD "$(openssl rand -hex 16)"
+    for account in COMMAND_API QUERY_API PROJECTOR REBUILD; do
+      need_secret "MYSQL_${account}_PASSWORD" "$(openssl rand -hex 16)"
+    done
+    need_secret JWT_HS256_SECRET "$(openssl rand -hex 32)"
+    need_secret SEALING_KEYS "local-1:$(openssl rand -base64 32)"
+    need_secret STREAM_TOKEN_KEYS "edge-1:$(openssl rand -hex 32)"
+    need_secret VIEWER_CONTEXT_KEY "$(openssl rand -hex 32)"
+    need_secret INGEST_SECRET "$(openssl rand -hex 32)"
+    mv "$SECRETS_FILE.part" "$SECRETS_FILE"
   )
-  mv "$SECRETS_FILE.part" "$SECRETS_FILE"
 }
+
+need_secret() { grep -q "^$1=" "$SECRETS_FILE.part" || printf '%s=%s\n' "$1" "$2" >>"$SECRETS_FILE.part"; }
 
 secret() { sed -n "s/^$1=//p" "$SECRETS_FILE"; }
 
-# What the services need to find the servers, as lines for `eval`.
+# mysql_user ACCOUNT: name:password of the MySQL user of a service (or of `projector rebuild`), as in its URL.
+mysql_user() { printf 'marquee_%s:%s' "$1" "$(secret "MYSQL_${1^^}_PASSWORD")"; }
+
+# mysql_url USER:PASSWORD
+mysql_url() { printf 'mysql://%s@127.0.0.1:%s/marquee' "$1" "$MYSQL_PORT"; }
+
+# What the services need to find the servers, as lines for `eval`. DATABASE_URL is the owner's: for migrations, for tests,
+# for people. infra/local/services gives each service its own user.
 print_env() {
   [[ -e $SECRETS_FILE ]] || die "there is nothing yet: run 'infra/local/stack up --profile $PROFILE' first"
   line() { printf "export %s='%s'\n" "$1" "$2"; }
-  line DATABASE_URL "mysql://marquee:$(secret MYSQL_PASSWORD)@127.0.0.1:$MYSQL_PORT/marquee"
+  line DATABASE_URL "$(mysql_url "marquee:$(secret MYSQL_PASSWORD)")"
   line KAFKA_BROKERS "127.0.0.1:$KAFKA_PORT"
   [[ -z $KAFKA_DETOURS ]] || line MARQUEE_TEST_KAFKA_DETOURS "$KAFKA_DETOURS"
   line REDIS_URL "redis://127.0.0.1:$REDIS_PORT/0"

@@ -4,4 +4,5 @@ mod asyncapi;
 mod chaos_proxy;
 mod event_log;
 mod kafka;
+mod mysql;
 mod probing;

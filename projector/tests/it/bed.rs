@@ -11,7 +11,7 @@ use marquee_infra::{
     clock,
     http::HttpSettings,
     kafka::{self, ClientSettings, CloudEvent, Topics},
-    mysql,
+    mysql::{self, accounts::AccountsSettings},
     settings::{MysqlSettings, TopicsSettings},
     telemetry::{LogFormat, LogSettings},
 };
@@ -275,6 +275,7 @@ fn settings(mysql_url: String, prefix: String) -> Settings {
         http: HttpSettings { bind: "127.0.0.1:0".to_owned(), workers: 1, shutdown_seconds: 1 },
         log: LogSettings { filter: "info".to_owned(), format: LogFormat::Text },
         mysql: MysqlSettings { url: SecretString::from(mysql_url), max_connections: 8 },
+        mysql_users: AccountsSettings::default(),
         kafka: ClientSettings::new(variable("KAFKA_BROKERS"), "projector-tests"),
         topics: TopicsSettings {
             prefix,

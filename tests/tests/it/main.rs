@@ -1,5 +1,6 @@
 //! The guarantees, shown on real processes and servers. Each test's name is the guarantee.
 
+mod access;
 mod at_least_once;
 mod bad_input;
 mod chaos;

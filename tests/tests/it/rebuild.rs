@@ -16,7 +16,7 @@ use marquee_tests::{
     load::{Load, Pace},
     summary, until,
 };
-use tokio::{task::JoinSet, time::interval};
+use tokio::{process::Command, task::JoinSet, time::interval};
 
 const COMMANDS_PER_SECOND: f64 = 200.0;
 const READERS: usize = 10;
@@ -101,10 +101,10 @@ impl Reader {
     }
 }
 
-async fn projector(marquee: &Marquee, arguments: &[&str]) -> String {
-    let output = marquee.projector.command(arguments).output().await.expect("it runs");
+async fn run(mut command: Command) -> String {
+    let output = command.output().await.expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {told}");
+    assert!(output.status.success(), "{command:?}: {told}");
     told
 }
 
@@ -120,7 +120,7 @@ async fn a_rebuild_and_a_rollback_under_200_commands_and_500_reads_a_second_are_
 
     // Killed half-way.
     let slow = ["rebuild", "catalog", "--throttle", "300"];
-    let mut killed = marquee.projector.command(&slow).spawn().expect("it starts");
+    let mut killed = marquee.rebuild_command(&slow).spawn().expect("it starts");
     let pool = marquee.database.pool();
     let rebuilt = "SELECT position FROM catalog_contents_rebuild WHERE position > 100";
     until("a part is rebuilt", async || {
@@ -131,10 +131,10 @@ async fn a_rebuild_and_a_rollback_under_200_commands_and_500_reads_a_second_are_
     assert!(ended.is_none(), "it ended before it was killed: {ended:?}");
     killed.kill().await.expect("it runs");
 
-    let told = projector(&marquee, &["rebuild", "catalog"]).await;
+    let told = run(marquee.rebuild_command(&["rebuild", "catalog"])).await;
     assert!(told.contains("goes on") && told.contains("swapped"), "{told}");
     load.more(200).await;
-    let told = projector(&marquee, &["rollback", "catalog"]).await;
+    let told = run(marquee.rebuild_command(&["rollback", "catalog"])).await;
     assert!(told.contains("swapped"), "{told}");
     load.more(200).await;
 
@@ -143,7 +143,7 @@ async fn a_rebuild_and_a_rollback_under_200_commands_and_500_reads_a_second_are_
     assert!(told.iter().all(|told| told.attempts == 1), "no command had to be repeated");
     let acknowledged = told.into_iter().map(|told| told.acknowledged).collect();
     let evidence = assert_consistent(&marquee, acknowledged).await;
-    projector(&marquee, &["audit"]).await;
+    run(marquee.projector.command(&["audit"])).await;
     summary::say(&format!(
         "rebuild: killed, resumed, swapped and rolled back under {} commands and {reads} reads: none failed, none was \
          older than one before",

@@ -51,7 +51,7 @@ impl Baseline {
         let topic = format!("{name}.outbox");
         // As many threads as command-api gets from the tests' harness.
         let mut environment = vec![
-            ("DATABASE_URL", database.url(None)),
+            ("DATABASE_URL", database.url()),
             ("MARQUEE_HTTP_BIND", "127.0.0.1:0".to_owned()),
             ("MARQUEE_HTTP_WORKERS", "2".to_owned()),
         ];

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use futures::TryStreamExt;
+use marquee_infra::mysql::accounts::Account;
 use marquee_tests::{
     Marquee,
     client::http,
@@ -124,7 +125,7 @@ where
 
 /// What MySQL and sqlx give without any of our code.
 async fn raw(marquee: &Marquee, servers: ServerProcesses) -> anyhow::Result<Read> {
-    let mut connection = MySqlConnection::connect(&marquee.database.url(None)).await?;
+    let mut connection = MySqlConnection::connect(&marquee.database.url()).await?;
     let mut watched = servers.alone();
     watched.insert("process", std::process::id());
     let (watch, started) = (CpuWatch::start(&watched), Instant::now());
@@ -173,7 +174,7 @@ async fn replay(marquee: &Marquee, file: &Path, servers: ServerProcesses) -> any
     command
         .args(["replay", "--overwrite", "--sink", "ndjson", "--out"])
         .arg(file)
-        .env("DATABASE_URL", marquee.database.url(None))
+        .env("DATABASE_URL", marquee.database.url_of(Account::Projector, None))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

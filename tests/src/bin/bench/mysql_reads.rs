@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr};
 
+use marquee_infra::mysql::accounts::Account;
 use marquee_tests::{Marquee, servers::binaries, service::Service};
 
 pub struct FromMysql {
@@ -13,7 +14,7 @@ impl FromMysql {
         let folder = binaries().join("marquee-tests").join(&marquee.prefix);
         fs::create_dir_all(&folder)?;
         let environment = vec![
-            ("DATABASE_URL", marquee.database.url(None)),
+            ("DATABASE_URL", marquee.database.url_of(Account::QueryApi, None)),
             ("MARQUEE_HTTP_BIND", "127.0.0.1:0".to_owned()),
             // As many threads as query-api gets from the tests' harness.
             ("MARQUEE_HTTP_WORKERS", "2".to_owned()),

@@ -98,7 +98,7 @@ impl Log {
         }
         marquee.command_api.kill();
         let movie_events = marquee.database.head().await;
-        let mut connection = MySqlConnection::connect(&marquee.database.url(None)).await?;
+        let mut connection = MySqlConnection::connect(&marquee.database.url()).await?;
         let depth = format!("SET SESSION cte_max_recursion_depth = {}", EVENTS_AT_ONCE + 1);
         sqlx::query(&depth).execute(&mut connection).await?;
         Ok(Self { connection, movie_events, layout, events: movie_events })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use marquee_infra::mysql::accounts::Account;
 use marquee_tests::{
     Api, Marquee, Setup,
     chaos_proxy::{ChaosProxy, Weather},
@@ -113,7 +114,10 @@ impl Process {
         let mysql = ChaosProxy::start(&mysql, Weather::Fair).await;
         let kafka = detour::to_kafka().await;
         let service = marquee.command_api.twin(name);
-        service.set("DATABASE_URL", &marquee.database.url(Some(&mysql.address())));
+        service.set(
+            "DATABASE_URL",
+            &marquee.database.url_of(Account::CommandApi, Some(&mysql.address())),
+        );
         service.set("KAFKA_BROKERS", &kafka.address());
         Self { service, mysql, kafka }
     }

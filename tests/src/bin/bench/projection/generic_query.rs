@@ -109,7 +109,7 @@ struct Views {
 impl Views {
     async fn create(database: &Database) -> anyhow::Result<Self> {
         let options = MySqlPoolOptions::new().max_connections(CONNECTIONS);
-        let pool = options.connect(&database.url(None)).await?;
+        let pool = options.connect(&database.url()).await?;
         sqlx::query("DROP TABLE IF EXISTS movie_view").execute(&pool).await?;
         sqlx::query(TABLE).execute(&pool).await?;
         Ok(Self { pool, failed: Arc::default() })

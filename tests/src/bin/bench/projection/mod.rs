@@ -111,7 +111,7 @@ async fn ours(
     fill_topic(&marquee.command_api, log.events).await?;
     let live = live::measure(&marquee.projector, log.events, servers).await?;
     check(marquee, &log).await?;
-    let mut command = marquee.projector.command(&["rebuild", "catalog"]).into_std();
+    let mut command = marquee.rebuild_command(&["rebuild", "catalog"]).into_std();
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let rebuilt = passes::of_process(command, log.events, servers).await?;
     check(marquee, &log).await?;

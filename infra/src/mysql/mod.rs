@@ -1,15 +1,21 @@
-//! Connections to MySQL, and its migrations.
+//! Connections to MySQL, its tables' migrations, and the users that may use them.
+
+pub mod accounts;
+mod migrations;
+mod schema;
 
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     MySqlPool,
-    migrate::{MigrateError, Migrator},
     mysql::{MySqlConnectOptions, MySqlPoolOptions},
 };
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+pub use self::{
+    migrations::{MigrationError, Schema, migrate},
+    schema::schema_check,
+};
 
 /// How long a caller waits for a free connection before it is told that MySQL is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,11 +38,6 @@ pub fn connect_lazy(url: &SecretString, max_connections: u32) -> Result<MySqlPoo
         .connect_lazy_with(options))
 }
 
-/// Applies what is missing. Safe when several start it at once: sqlx takes a lock in the database.
-pub async fn migrate(pool: &MySqlPool) -> Result<(), MigrateError> {
-    MIGRATIONS.run(pool).await
-}
-
 /// Whether MySQL, and not the statement, is what failed.
 pub fn is_away(error: &sqlx::Error) -> bool {
     match error {
@@ -46,19 +47,19 @@ pub fn is_away(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error
-            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-            .is_some_and(|error| SERVER_AWAY.contains(&error.number())),
-        _ => false,
+        error => error_number(error).is_some_and(|number| SERVER_AWAY.contains(&number)),
     }
 }
 
 /// Whether another transaction, or a change of the tables, was in the way: the same again.
 pub fn gave_way(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
-        .is_some_and(|error| GAVE_WAY.contains(&error.number()))
+    error_number(error).is_some_and(|number| GAVE_WAY.contains(&number))
+}
+
+/// MySQL's own number of the error, if it is one of MySQL's.
+pub fn error_number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?;
+    Some(error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?.number())
 }
 
 /// Lock wait timeout, deadlock, table definition changed.

@@ -1,0 +1,5 @@
+//! Migrations and users, on a real MySQL.
+
+mod accounts;
+mod migrations;
+mod stand;
