@@ -145,7 +145,8 @@ impl Sealer {
         .await;
         match inserted {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
-            inserted => drop(inserted?),
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
         }
         self.data_key(movie_id).await
     }
