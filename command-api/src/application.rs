@@ -3,7 +3,6 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
@@ -15,7 +14,6 @@ use actix_web::{
 };
 use anyhow::Context;
 use chrono::TimeDelta;
-use ipnet::IpNet;
 use marquee_infra::{
     clock,
     event_log::{EventLog, EventReader, lease::RelayLease},
@@ -25,7 +23,7 @@ use marquee_infra::{
         accounts::{self, Account},
     },
     probing::{self, Prober},
-    rate_limit::{self, Quota, RateLimiter, TrustedProxies},
+    rate_limit::{self, RateLimiter, TrustedProxies},
     redis,
     sealing::Sealer,
 };
@@ -43,7 +41,7 @@ use crate::{
     http::{ApiDescription, ApiState, routes},
     relay::{LogTail, Relay, RelayStatus},
     revalidation::{Revalidation, RevalidationSettings},
-    settings::{ProbeSettings, RateLimitSettings},
+    settings::ProbeSettings,
 };
 
 /// Connections of the relay: its own, so that busy commands do not hold it up.
@@ -79,8 +77,15 @@ impl Application {
         let authenticator = Authenticator::new(&settings.jwt)?;
         let sealer = Sealer::new(pool.clone(), &settings.sealing.keys)?;
         let prober = Prober::new(probe_settings(&settings.probe)?)?;
-        let limiter = limiter(&settings.rate_limit, &settings.redis.key_prefix, redis)?;
-        let trusted_proxies = trusted_proxies(&settings.rate_limit.trusted_proxies)?;
+        let limits = &settings.rate_limit;
+        let limiter = RateLimiter::new(
+            rate_limit::Scope::AdminMutation,
+            limits.into(),
+            redis,
+            &settings.redis.key_prefix,
+        );
+        let trusted_proxies =
+            TrustedProxies::new(limits.trusted_proxies.clone(), limits.client_ip_header);
 
         // The port is taken before anything runs that would have to be stopped again.
         let listener = bind(&settings.http).with_context(|| settings.http.bind.clone())?;
@@ -184,36 +189,6 @@ fn probe_settings(settings: &ProbeSettings) -> anyhow::Result<probing::ProbeSett
         timeout: Duration::from_secs(settings.timeout_seconds),
         ..probing::ProbeSettings::default()
     })
-}
-
-fn trusted_proxies(networks: &[String]) -> anyhow::Result<TrustedProxies> {
-    let parse = |network: &String| {
-        network.parse::<IpNet>().with_context(|| format!("rate_limit.trusted_proxies: {network}"))
-    };
-    Ok(TrustedProxies::new(networks.iter().map(parse).collect::<Result<_, _>>()?))
-}
-
-fn limiter(
-    settings: &RateLimitSettings,
-    key_prefix: &str,
-    redis: ::redis::aio::ConnectionManager,
-) -> anyhow::Result<RateLimiter> {
-    let positive = |number: u32, name: &'static str| {
-        NonZeroU32::new(number).with_context(|| format!("{name} must be positive"))
-    };
-    let quota = Quota {
-        requests: positive(settings.admin_mutation_quota, "rate_limit.admin_mutation_quota")?,
-        window: Duration::from_secs(settings.admin_mutation_window_seconds.max(1)),
-    };
-    // A hundredth of the quota: a busy admin costs a call to Redis per hundred commands at most.
-    let lot = NonZeroU32::new((settings.admin_mutation_quota / 100).clamp(1, 100));
-    let settings_of_limiter = rate_limit::RateLimitSettings {
-        quota,
-        lot: lot.unwrap_or(NonZeroU32::MIN),
-        instances: NonZeroU32::MIN,
-    };
-    let scope = rate_limit::Scope::AdminMutation;
-    Ok(RateLimiter::new(scope, settings_of_limiter, redis, key_prefix))
 }
 
 fn relay(

@@ -1,10 +1,14 @@
 //! What can be set. `config/default.toml` says what each setting means.
 
+use std::{num::NonZeroU32, time::Duration};
+
+use ipnet::IpNet;
 use marquee_infra::{
     config::{self, ConfigError},
     event_log::AppendSettings,
     http::{AuthSettings, HttpSettings},
     kafka::ClientSettings,
+    rate_limit::{self, ForwardedHeader, Quota},
     settings::{MysqlSettings, RedisSettings, SealingSettings, TopicsSettings},
     telemetry::LogSettings,
 };
@@ -73,9 +77,12 @@ pub struct RevalidationSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimitSettings {
-    pub admin_mutation_quota: u32,
-    pub admin_mutation_window_seconds: u64,
-    pub trusted_proxies: Vec<String>,
+    pub enabled: bool,
+    pub admin_mutation_quota: NonZeroU32,
+    pub admin_mutation_window_seconds: u32,
+    pub instances: NonZeroU32,
+    pub trusted_proxies: Vec<IpNet>,
+    pub client_ip_header: ForwardedHeader,
 }
 
 impl Settings {
@@ -101,6 +108,15 @@ impl Settings {
         if self.revalidation.interval_seconds == 0 || self.revalidation.concurrency == 0 {
             return invalid("revalidation.interval_seconds and .concurrency must be positive");
         }
+        if !(1..=86_400).contains(&self.rate_limit.admin_mutation_window_seconds) {
+            return invalid("rate_limit.admin_mutation_window_seconds must be from 1 to 86400");
+        }
+        if self.rate_limit.admin_mutation_quota.get() > 100_000_000 {
+            return invalid("rate_limit.admin_mutation_quota must be at most 100000000");
+        }
+        if self.rate_limit.instances.get() > 1_000 {
+            return invalid("rate_limit.instances must be at most 1000");
+        }
         if self.kafka.brokers.is_empty() {
             return invalid("kafka.brokers (KAFKA_BROKERS) must be set");
         }
@@ -115,6 +131,19 @@ impl From<AppendLimits> for AppendSettings {
             max_batch_commands: limits.max_batch_commands,
             max_batch_events: limits.max_batch_events,
             cache_capacity_movies: limits.cache_capacity_movies,
+        }
+    }
+}
+
+impl From<&RateLimitSettings> for rate_limit::RateLimitSettings {
+    fn from(settings: &RateLimitSettings) -> Self {
+        Self {
+            enabled: settings.enabled,
+            quota: Quota {
+                requests: settings.admin_mutation_quota,
+                window: Duration::from_secs(settings.admin_mutation_window_seconds.into()),
+            },
+            instances: settings.instances,
         }
     }
 }

@@ -14,7 +14,7 @@ use marquee_infra::{
         self,
         accounts::{self, Account},
     },
-    rate_limit::{RateLimiter, Scope, TrustedProxies},
+    rate_limit::{Buckets, RateLimiter, Scope, TrustedProxies},
     redis,
     sealing::{Sealer, SealingError},
 };
@@ -120,8 +120,11 @@ impl Application {
             redis.clone(),
             &settings.redis.key_prefix,
         ));
-        let proxies =
-            web::Data::new(TrustedProxies::new(settings.rate_limit.trusted_proxies.clone()));
+        let proxies = web::Data::new(TrustedProxies::new(
+            settings.rate_limit.trusted_proxies.clone(),
+            settings.rate_limit.client_ip_header,
+        ));
+        let buckets = web::Data::new(Buckets::new(redis.clone(), &settings.redis.key_prefix));
         let facts = FactProducer::new(&settings.kafka)?;
         let reporter =
             web::Data::new(Reporter::new(facts.clone(), topics.viewing_sessions.clone()));
@@ -168,6 +171,7 @@ impl Application {
         let server = http::serve(listener, &settings.http, health, move |config| {
             config
                 .app_data(authenticator.clone())
+                .app_data(buckets.clone())
                 .app_data(catalog_data.clone())
                 .app_data(feeds.clone())
                 .app_data(freshness.clone())

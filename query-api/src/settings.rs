@@ -7,7 +7,7 @@ use marquee_infra::{
     config::{self, ConfigError},
     http::{AuthSettings, HttpSettings},
     kafka::ClientSettings,
-    rate_limit::{self, Quota},
+    rate_limit::{self, ForwardedHeader, Quota},
     settings::{MysqlSettings, RedisSettings, SealingSettings, TopicsSettings},
     telemetry::LogSettings,
 };
@@ -89,11 +89,12 @@ pub struct FeedSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimitSettings {
+    pub enabled: bool,
     pub viewer_read_quota: NonZeroU32,
     pub viewer_read_window_seconds: u32,
-    pub lot: NonZeroU32,
     pub instances: NonZeroU32,
     pub trusted_proxies: Vec<IpNet>,
+    pub client_ip_header: ForwardedHeader,
 }
 
 impl Settings {
@@ -128,8 +129,8 @@ impl Settings {
         if self.rate_limit.viewer_read_quota.get() > 100_000_000 {
             return invalid("rate_limit.viewer_read_quota must be at most 100000000");
         }
-        if self.rate_limit.lot > self.rate_limit.viewer_read_quota {
-            return invalid("rate_limit.lot must be at most rate_limit.viewer_read_quota");
+        if self.rate_limit.instances.get() > 1_000 {
+            return invalid("rate_limit.instances must be at most 1000");
         }
         if !self.cors.origins.iter().all(|origin| routes::is_origin(origin)) {
             return invalid("cors.origins must be \"*\" or origins such as https://example.com");
@@ -162,11 +163,11 @@ impl Settings {
 impl From<&RateLimitSettings> for rate_limit::RateLimitSettings {
     fn from(settings: &RateLimitSettings) -> Self {
         Self {
+            enabled: settings.enabled,
             quota: Quota {
                 requests: settings.viewer_read_quota,
                 window: Duration::from_secs(settings.viewer_read_window_seconds.into()),
             },
-            lot: settings.lot,
             instances: settings.instances,
         }
     }

@@ -1,27 +1,87 @@
 -- Takes up to `wanted` hits from a sliding-window bucket, and says how it stands afterwards.
--- KEYS[1]: the bucket, a hash of hits, window_start (milliseconds since 1970) and previous_hits.
--- ARGV: the quota, the window in milliseconds, wanted.
+--
+-- KEYS[1]: the bucket, a hash. A field named by a number is a slot: it begins then (milliseconds since
+-- 1970) and holds the hits that were charged within it. `hits` is the sum of those that still count,
+-- `window_start` where the oldest of them begins. `limit` and `window_ms` are for whoever only looks,
+-- `near_at` and `exceeded_at` say when a threshold was last crossed.
+-- ARGV: quota; window and slot in milliseconds; wanted; the part of the room that one lot may take (a
+-- divisor); owed: hits that were admitted without asking; returned: hits of an earlier lot that were not
+-- spent, and the slot that they were charged to.
+--
 -- Redis's own clock is used: the processes that share the bucket need not agree on the time.
-local quota, window, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local quota, window, slot = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local wanted, lots, owed = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local returned, returned_to = tonumber(ARGV[7]), ARGV[8]
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local current = now - now % slot
 
-local bucket = redis.call('HMGET', KEYS[1], 'hits', 'window_start', 'previous_hits')
-local hits, start, previous = tonumber(bucket[1]) or 0, tonumber(bucket[2]) or now, tonumber(bucket[3]) or 0
-local windows_passed = math.floor((now - start) / window)
-if windows_passed == 1 then
-    previous, hits, start = hits, 0, start + window
-elseif windows_passed ~= 0 then
-    -- Idle for longer than the window slides over, or the clock was set back.
-    previous, hits, start = 0, 0, now
+-- Until the last hit that may be in a slot is older than the window, all of the slot counts: never is
+-- more admitted than the quota, however the hits lie.
+local hits, counts, starts, crossed_at = 0, {}, {}, {}
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+    local name, value = fields[i], tonumber(fields[i + 1])
+    local start = tonumber(name)
+    if not start then
+        crossed_at[name] = value
+    elseif start > now or start + slot + window <= now then
+        -- Over; or the clock was set back.
+        redis.call('HDEL', KEYS[1], name)
+    else
+        if name == returned_to and returned > 0 then
+            local kept = math.max(0, value - returned)
+            redis.call('HSET', KEYS[1], name, kept)
+            value = kept
+        end
+        hits = hits + value
+        counts[start] = value
+        starts[#starts + 1] = start
+    end
+end
+table.sort(starts)
+
+local room = quota - hits - owed
+local granted = 0
+if room > 0 then
+    -- The nearer the end, the smaller the lot.
+    granted = math.min(wanted, math.max(1, math.floor(room / lots)))
+end
+if granted + owed > 0 then
+    hits = hits + granted + owed
+    redis.call('HINCRBY', KEYS[1], current, granted + owed)
+    if not counts[current] then
+        starts[#starts + 1] = current
+    end
+    counts[current] = (counts[current] or 0) + granted + owed
 end
 
-local elapsed = now - start
-local room = math.floor(quota - hits - previous * (1 - elapsed / window))
-local granted = math.max(0, math.min(wanted, room))
-if granted > 0 then
-    hits = hits + granted
-    redis.call('HSET', KEYS[1], 'hits', hits, 'window_start', start, 'previous_hits', previous)
-    redis.call('PEXPIREAT', KEYS[1], start + 2 * window)
+local oldest, newest = starts[1] or current, starts[#starts] or current
+redis.call('HSET', KEYS[1], 'hits', hits, 'window_start', oldest, 'limit', quota, 'window_ms', window)
+redis.call('PEXPIREAT', KEYS[1], newest + slot + window)
+
+-- Once for all processes, and once in a window.
+local function crosses(threshold, over)
+    local before = crossed_at[threshold]
+    if not over or (before and before + window > now) then
+        return 0
+    end
+    redis.call('HSET', KEYS[1], threshold, now)
+    return 1
 end
-return { granted, hits, previous, elapsed }
+local near = crosses('near_at', 5 * hits >= 4 * quota)
+local exceeded = crosses('exceeded_at', granted == 0)
+
+-- When there is room for one again.
+local retry, left = 0, hits
+if granted == 0 then
+    for _, start in ipairs(starts) do
+        left = left - counts[start]
+        retry = start + slot + window - now
+        if left < quota then
+            break
+        end
+    end
+end
+return { granted, math.max(0, quota - hits), current, oldest + slot + window - now, retry, near, exceeded }

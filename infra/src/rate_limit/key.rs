@@ -3,8 +3,10 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
+    str::FromStr,
 };
 
+use thiserror::Error;
 use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,6 +14,14 @@ pub enum Scope {
     ViewerRead,
     AdminMutation,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be VIEWER_READ or ADMIN_MUTATION")]
+pub struct UnknownScope;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be user:UUID or ip:ADDRESS, or the UUID or the address alone")]
+pub struct UnknownBucketKey;
 
 impl Scope {
     /// The data model's name.
@@ -28,6 +38,17 @@ impl Scope {
             Self::ViewerRead => "viewer-read",
             Self::AdminMutation => "admin-mutation",
         }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(name: &str) -> Result<Self, UnknownScope> {
+        [Self::ViewerRead, Self::AdminMutation]
+            .into_iter()
+            .find(|scope| scope.as_str() == name)
+            .ok_or(UnknownScope)
     }
 }
 
@@ -61,6 +82,24 @@ impl fmt::Display for BucketKey {
     }
 }
 
+/// As it is shown, or by what it is made of.
+impl FromStr for BucketKey {
+    type Err = UnknownBucketKey;
+
+    fn from_str(text: &str) -> Result<Self, UnknownBucketKey> {
+        let user = |id: &str| Uuid::try_parse(id).map(Self::User).map_err(|_| UnknownBucketKey);
+        let client = |address: &str| {
+            let address = address.strip_suffix("/64").unwrap_or(address);
+            address.parse().map(Self::client).map_err(|_| UnknownBucketKey)
+        };
+        match text.split_once(':') {
+            Some(("user", id)) => user(id),
+            Some(("ip", address)) => client(address),
+            _ => user(text).or_else(|_| client(text)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +115,32 @@ mod tests {
         assert_ne!(client("2001:db8:1:3::1"), client("2001:db8:1:2::1"));
         assert_eq!(client("203.0.113.7"), "ip:203.0.113.7");
         assert_eq!(client("::ffff:203.0.113.7"), "ip:203.0.113.7");
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_shown_and_as_what_it_is_made_of() {
+        let id = "0197d2a5-0000-7000-8000-000000000001";
+        for (text, shown) in [
+            (id, format!("user:{id}")),
+            ("203.0.113.7", "ip:203.0.113.7".to_owned()),
+            ("2001:db8:1:2:3::4", "ip:2001:db8:1:2::/64".to_owned()),
+            ("ip:2001:db8:1:2::", "ip:2001:db8:1:2::/64".to_owned()),
+        ] {
+            let key: BucketKey = text.parse().unwrap();
+            assert_eq!(key.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(key));
+        }
+        for text in ["", "user:", "user:x", "ip:", "ip:x", "session:x", "203.0.113.7/64/64", "a:b"]
+        {
+            assert_eq!(text.parse::<BucketKey>(), Err(UnknownBucketKey), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scope_has_the_data_model_s_name_only() {
+        for scope in [Scope::ViewerRead, Scope::AdminMutation] {
+            assert_eq!(scope.as_str().parse(), Ok(scope));
+        }
+        assert_eq!("viewer_read".parse::<Scope>(), Err(UnknownScope));
     }
 }

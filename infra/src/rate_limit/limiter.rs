@@ -12,28 +12,35 @@ use moka::sync::Cache;
 use redis::aio::ConnectionManager;
 
 use super::{
-    bucket::Quota,
     key::{BucketKey, Scope},
     local::LocalBucket,
+    quota::Quota,
     shared::SharedBuckets,
 };
 
-/// How many buckets this process remembers. What is forgotten is still counted in Redis.
-const MAX_LOCAL_BUCKETS: u64 = 100_000;
+/// How many buckets this process remembers, some hundred bytes each. Of what is forgotten, all but the
+/// unspent hits of a lot is known to Redis.
+const MAX_LOCAL_BUCKETS: u64 = 20_000;
 
 #[derive(Debug, Clone, Copy)]
 pub struct RateLimitSettings {
+    /// Whether anything is limited at all.
+    pub enabled: bool,
     pub quota: Quota,
-    /// How many hits are taken from the shared bucket at once.
-    pub lot: NonZeroU32,
     /// How many processes share the quota: while Redis is away, each admits that part of it.
     pub instances: NonZeroU32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    Admitted { remaining: u32, resets_after: Duration },
-    Refused { retry_after: Duration },
+    /// `remaining` more are admitted for sure within `resets_after`.
+    Admitted {
+        remaining: u32,
+        resets_after: Duration,
+    },
+    Refused {
+        retry_after: Duration,
+    },
 }
 
 #[derive(Debug)]
@@ -57,7 +64,7 @@ impl RateLimiter {
         redis: ConnectionManager,
         key_prefix: &str,
     ) -> Self {
-        let quota = settings.quota;
+        let RateLimitSettings { quota, instances, .. } = settings;
         assert!(
             quota.window / quota.requests.get() > Duration::ZERO,
             "a quota allows less than a request a nanosecond"
@@ -65,15 +72,19 @@ impl RateLimiter {
         Self {
             scope,
             settings,
-            share: quota.divided_by(settings.instances),
+            share: quota.divided_by(instances),
             local: Cache::builder()
                 .max_capacity(MAX_LOCAL_BUCKETS)
                 .time_to_idle(2 * quota.window)
                 .build(),
-            shared: SharedBuckets::new(redis, key_prefix, scope, quota),
+            shared: SharedBuckets::new(redis, key_prefix, scope, quota, instances),
             policy_header: policy_header(scope, quota),
             refused: Refusals::new(scope),
         }
+    }
+
+    pub const fn is_enabled(&self) -> bool {
+        self.settings.enabled
     }
 
     pub const fn scope(&self) -> Scope {
@@ -91,30 +102,55 @@ impl RateLimiter {
     pub async fn check(&self, key: &BucketKey) -> Verdict {
         let bucket =
             self.local.get(key).unwrap_or_else(|| self.local.get_with(*key, || self.new_bucket()));
-        let verdict = self.decide(key, &bucket).await;
+        let verdict = match self.decide(&bucket) {
+            Some(verdict) => verdict,
+            None => self.ask(key, &bucket).await,
+        };
         if let Verdict::Refused { .. } = verdict {
-            self.report(key, &bucket);
+            self.refused.0.increment(1);
         }
         verdict
     }
 
-    async fn decide(&self, key: &BucketKey, bucket: &LocalBucket) -> Verdict {
-        let quota = self.settings.quota;
-        let known = |now| bucket.refusal(now).or_else(|| bucket.spend(now));
-        if let Some(verdict) = known(Instant::now()) {
-            return verdict;
-        }
+    /// Hits that this process has taken of a bucket and not spent.
+    pub fn unspent(&self, key: &BucketKey) -> u32 {
+        let bucket = self.local.get(key);
+        bucket.map_or(0, |bucket| bucket.unspent(self.share.window, Instant::now()))
+    }
 
+    /// Forgets what this process knows of a bucket, which has been reset; the others do so by themselves.
+    pub fn forget(&self, key: &BucketKey) {
+        self.local.invalidate(key);
+    }
+
+    fn decide(&self, bucket: &LocalBucket) -> Option<Verdict> {
+        let others = self.settings.instances.get() - 1;
+        bucket.decide(self.share.window, Instant::now(), others)
+    }
+
+    async fn ask(&self, key: &BucketKey, bucket: &LocalBucket) -> Verdict {
+        if self.shared.is_away() {
+            return self.govern(key, bucket);
+        }
         let _charging = bucket.charging.lock().await;
-        let now = Instant::now();
         // Whoever held the lock before may have brought a lot, or a refusal.
-        if let Some(verdict) = known(now) {
+        if let Some(verdict) = self.decide(bucket) {
             return verdict;
         }
-        match self.shared.take(key, self.settings.lot.get()).await {
-            Some(lot) => bucket.receive(lot, quota, now),
-            None => bucket.govern(self.share),
+        let asked_at = Instant::now();
+        match self.shared.take(key, bucket.claim(self.share, asked_at)).await {
+            Some(charge) => {
+                self.report(key, charge.near, charge.exceeded);
+                bucket.receive(charge, asked_at, Instant::now())
+            }
+            None => self.govern(key, bucket),
         }
+    }
+
+    fn govern(&self, key: &BucketKey, bucket: &LocalBucket) -> Verdict {
+        let (verdict, crossed) = bucket.govern(self.share, Instant::now());
+        self.report(key, crossed.near, crossed.exceeded);
+        verdict
     }
 
     fn new_bucket(&self) -> Arc<LocalBucket> {
@@ -122,16 +158,15 @@ impl RateLimiter {
     }
 
     /// One event for each crossed threshold; the requests beyond it are only counted.
-    fn report(&self, key: &BucketKey, bucket: &LocalBucket) {
-        self.refused.0.increment(1);
-        if bucket.crosses(self.settings.quota, Instant::now()) {
-            tracing::warn!(
-                scope = self.scope.as_str(),
-                bucket_key = %key,
-                quota = self.settings.quota.requests,
-                window_seconds = self.settings.quota.window.as_secs(),
-                "rate limit exceeded"
-            );
+    fn report(&self, key: &BucketKey, near: bool, exceeded: bool) {
+        let scope = self.scope.as_str();
+        let quota = self.settings.quota.requests;
+        let window_seconds = self.settings.quota.window.as_secs();
+        if near {
+            tracing::info!(scope, bucket_key = %key, quota, window_seconds, "rate limit nearly reached");
+        }
+        if exceeded {
+            tracing::warn!(scope, bucket_key = %key, quota, window_seconds, "rate limit exceeded");
         }
     }
 }
@@ -153,5 +188,56 @@ impl Refusals {
 impl fmt::Debug for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Refusals")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    fn limiter(requests: u32, instances: u32) -> RateLimiter {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        let nobody_there = "redis://127.0.0.1:1/0".to_owned().into();
+        let settings = RateLimitSettings {
+            enabled: true,
+            quota: Quota { requests: number(requests), window: Duration::from_secs(60) },
+            instances: number(instances),
+        };
+        let redis = crate::redis::connect_lazy(&nobody_there).unwrap();
+        RateLimiter::new(Scope::ViewerRead, settings, redis, "")
+    }
+
+    fn client(n: u32) -> BucketKey {
+        BucketKey::client(IpAddr::V4(Ipv4Addr::from_bits(n)))
+    }
+
+    #[tokio::test]
+    async fn no_more_buckets_are_remembered_than_fit_however_many_clients_there_are() {
+        let limiter = limiter(10, 1);
+        let clients = u32::try_from(MAX_LOCAL_BUCKETS).unwrap() * 5 / 4;
+        for n in 0..clients {
+            assert!(matches!(limiter.check(&client(n)).await, Verdict::Admitted { .. }));
+        }
+        limiter.local.run_pending_tasks();
+        let remembered = limiter.local.entry_count();
+        assert!((1..=MAX_LOCAL_BUCKETS).contains(&remembered), "{remembered}");
+    }
+
+    #[tokio::test]
+    async fn without_redis_a_process_admits_its_share_and_counts_down_from_it() {
+        let limiter = limiter(40, 4);
+        for used in 1..=10 {
+            let verdict = limiter.check(&client(1)).await;
+            let Verdict::Admitted { remaining, .. } = verdict else {
+                panic!("{used}: {verdict:?}")
+            };
+            assert_eq!(remaining, 10 - used);
+        }
+        let refused = limiter.check(&client(1)).await;
+        let Verdict::Refused { retry_after } = refused else { panic!("{refused:?}") };
+        assert!(retry_after <= Duration::from_secs(6), "{retry_after:?}");
+        assert!(matches!(limiter.check(&client(2)).await, Verdict::Admitted { .. }));
     }
 }

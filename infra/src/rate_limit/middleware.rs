@@ -20,7 +20,6 @@ use crate::http::{MaybePrincipal, Problem, ProblemCode};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Wraps the routes of one scope: `web::scope("/v1").wrap(from_fn(enforce))`. Needs a
 /// [`RateLimiter`] and [`TrustedProxies`] in the application's data.
@@ -30,6 +29,9 @@ pub async fn enforce<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    if !limiter.is_enabled() {
+        return next.call(request).await.map(ServiceResponse::map_into_left_body);
+    }
     let key = identify(&mut request, &trusted).await;
     match limiter.check(&key).await {
         Verdict::Admitted { remaining, resets_after } => {
@@ -53,13 +55,7 @@ async fn identify(request: &mut ServiceRequest, trusted: &TrustedProxies) -> Buc
     }
     // There is no peer only where there is no connection: in tests of handlers.
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
-    // A header that is not text ends the search like one that is no address.
-    let forwarded: Vec<&str> = request
-        .headers()
-        .get_all(FORWARDED_FOR)
-        .map(|value| value.to_str().unwrap_or_default())
-        .collect();
-    BucketKey::client(trusted.client(peer, forwarded))
+    BucketKey::client(trusted.client(peer, request.headers()))
 }
 
 fn describe(headers: &mut HeaderMap, limiter: &RateLimiter, remaining: u32, resets: Duration) {

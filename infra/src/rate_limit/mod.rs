@@ -5,21 +5,29 @@
 //! process's share of the quota.
 //!
 //! The second is the bucket that all processes share in Redis. It is charged in lots: a process
-//! takes up to `lot` hits at once and spends them by itself, so that a busy key costs one call a
-//! lot, and a refused one a call a second. What is taken is taken from the quota, and what is not
-//! spent when the bucket's window ends lapses. Hence the slack: of one quota, each process may keep
-//! up to `lot - 1` hits unspent, and may spend up to `lot` later than they were charged.
+//! takes several hits at once and spends them by itself, so that a busy key costs one call a lot, and a
+//! refused one a call a second. The first lot is of eight, the next one twice the last one when that was spent within five seconds;
+//! what was not spent by then is given back with the next call. A lot is never more than a twentieth of what is
+//! left, divided by the number of processes, so that near the end of the quota every request is asked for.
+//!
+//! Hence the bounds. In any window, no more is charged than the quota. All lots that are out at one time
+//! are a twentieth of the quota at most: by so much may admissions in a window exceed what was charged in
+//! it (hits charged just before it and spent within it), and by so much may they fall short when a process
+//! that holds a lot hears of its key no more. docs/adr/0020-rate-limits-in-lots.md has the rest.
 
-mod bucket;
+mod breaker;
 mod client_ip;
+mod inspect;
 mod key;
 mod limiter;
 mod local;
 mod middleware;
+mod quota;
 mod shared;
 
-pub use bucket::Quota;
-pub use client_ip::TrustedProxies;
-pub use key::{BucketKey, Scope};
+pub use client_ip::{ForwardedHeader, TrustedProxies};
+pub use inspect::{BucketState, Buckets};
+pub use key::{BucketKey, Scope, UnknownBucketKey, UnknownScope};
 pub use limiter::{RateLimitSettings, RateLimiter, Verdict};
 pub use middleware::enforce;
+pub use quota::Quota;

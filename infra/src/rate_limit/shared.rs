@@ -1,39 +1,66 @@
-//! The bucket that all processes share, in Redis, behind a circuit breaker.
+//! The buckets that all processes share, in Redis.
 
-use std::{
-    fmt,
-    sync::{
-        LazyLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{fmt, num::NonZeroU32, sync::LazyLock, time::Duration};
 
 use redis::{Script, aio::ConnectionManager};
+use tokio::time::timeout;
 
 use super::{
-    bucket::{Bucket, Quota},
+    breaker::Breaker,
     key::{BucketKey, Scope},
+    quota::{Quota, lots_in_room},
 };
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("bucket.lua")));
 
-/// After a failure, Redis is asked again by one request, so much later; the others do without.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// With a new connection, if need be. Slow is as bad as down: a request waits meanwhile.
+const TIMEOUT: Duration = Duration::from_millis(250);
 
 pub(super) struct SharedBuckets {
     redis: ConnectionManager,
     key_prefix: String,
     scope: Scope,
     quota: Quota,
+    instances: NonZeroU32,
     breaker: Breaker,
+    calls: metrics::Counter,
+    failures: metrics::Counter,
 }
 
-/// What Redis gave.
+/// What a process asks for, and what it has to settle with the bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) wanted: u32,
+    /// Hits of an earlier lot that were not spent, and the slot that they were charged to.
+    pub(super) returned: u32,
+    pub(super) returned_to: u64,
+    /// Hits that were admitted while Redis was away.
+    pub(super) owed: u32,
+}
+
+impl Claim {
+    pub(super) const fn of(wanted: u32) -> Self {
+        Self { wanted, returned: 0, returned_to: 0, owed: 0 }
+    }
+}
+
+/// How the bucket stands after it was charged.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lot {
+pub(super) struct Charge {
     pub(super) granted: u32,
-    pub(super) bucket: Bucket,
+    /// Beside what was granted.
+    pub(super) left: u32,
+    pub(super) slot: u64,
+    /// Until its oldest hits no longer count.
+    pub(super) refills_in: Duration,
+    /// Until there is room for one. Meaningless unless nothing was granted.
+    pub(super) retry_in: Duration,
+    pub(super) near: bool,
+    pub(super) exceeded: bool,
+}
+
+pub(super) fn redis_key(prefix: &str, scope: Scope, key: &BucketKey) -> String {
+    format!("{prefix}rate-limit:{}:{key}", scope.as_str())
 }
 
 impl SharedBuckets {
@@ -42,113 +69,92 @@ impl SharedBuckets {
         key_prefix: &str,
         scope: Scope,
         quota: Quota,
+        instances: NonZeroU32,
     ) -> Self {
-        let key_prefix = format!("{key_prefix}rate-limit:{}:", scope.as_str());
-        Self { redis, key_prefix, scope, quota, breaker: Breaker::closed(scope) }
+        Self {
+            redis,
+            key_prefix: key_prefix.to_owned(),
+            scope,
+            quota,
+            instances,
+            breaker: Breaker::closed(scope),
+            calls: counter("marquee_rate_limit_redis_calls_total", scope),
+            failures: counter("marquee_rate_limit_redis_failures_total", scope),
+        }
     }
 
-    /// Takes up to `wanted` hits; `None` while Redis is away.
-    pub(super) async fn take(&self, key: &BucketKey, wanted: u32) -> Option<Lot> {
+    /// Whether Redis is known to be away, and it is not yet time to ask again.
+    pub(super) fn is_away(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// Charges the bucket; `None` when Redis does not answer, or is known to be away.
+    pub(super) async fn take(&self, key: &BucketKey, claim: Claim) -> Option<Charge> {
         if !self.breaker.lets_through() {
             return None;
         }
-        let window_ms = u64::try_from(self.quota.window.as_millis()).unwrap_or(u64::MAX);
-        let answer: Result<(u32, u32, u32, u64), _> = TAKE
-            .key(format!("{}{key}", self.key_prefix))
-            .arg(self.quota.requests.get())
-            .arg(window_ms)
-            .arg(wanted)
-            .invoke_async(&mut self.redis.clone())
-            .await;
-        match answer {
-            Ok((granted, hits, previous_hits, elapsed_ms)) => {
-                if self.breaker.close() {
-                    tracing::info!(scope = self.scope.as_str(), "rate limits are shared again");
-                }
-                let elapsed = Duration::from_millis(elapsed_ms);
-                Some(Lot { granted, bucket: Bucket { hits, previous_hits, elapsed } })
+        self.calls.increment(1);
+        match timeout(TIMEOUT, self.call(key, claim)).await {
+            Ok(Ok(charge)) => {
+                self.answered();
+                Some(charge)
             }
-            Err(error) => {
-                if self.breaker.open() {
-                    tracing::warn!(
-                        scope = self.scope.as_str(),
-                        %error,
-                        "Redis is away: each process limits by itself, at its share"
-                    );
-                }
-                None
-            }
+            Ok(Err(error)) => self.failed(&error),
+            Err(elapsed) => self.failed(&elapsed),
         }
     }
+
+    async fn call(&self, key: &BucketKey, claim: Claim) -> redis::RedisResult<Charge> {
+        let (granted, left, slot, refills_in, retry_in, near, exceeded) = TAKE
+            .key(redis_key(&self.key_prefix, self.scope, key))
+            .arg(self.quota.requests.get())
+            .arg(self.quota.window_ms())
+            .arg(self.quota.slot_ms())
+            .arg(claim.wanted)
+            .arg(lots_in_room(self.instances))
+            .arg(claim.owed)
+            .arg(claim.returned)
+            .arg(claim.returned_to)
+            .invoke_async(&mut self.redis.clone())
+            .await?;
+        Ok(Charge {
+            granted,
+            left,
+            slot,
+            refills_in: Duration::from_millis(refills_in),
+            retry_in: Duration::from_millis(retry_in),
+            near,
+            exceeded,
+        })
+    }
+
+    fn answered(&self) {
+        if self.breaker.succeeded() {
+            tracing::info!(scope = self.scope.as_str(), "rate limits are shared again");
+        }
+    }
+
+    fn failed(&self, error: &dyn fmt::Display) -> Option<Charge> {
+        self.failures.increment(1);
+        if self.breaker.failed() {
+            tracing::warn!(
+                scope = self.scope.as_str(),
+                %error,
+                share = self.quota.divided_by(self.instances).requests,
+                window_seconds = self.quota.window.as_secs(),
+                "Redis is away: this process limits by itself, at its share"
+            );
+        }
+        None
+    }
+}
+
+fn counter(name: &'static str, scope: Scope) -> metrics::Counter {
+    metrics::counter!(name, "scope" => scope.as_str())
 }
 
 impl fmt::Debug for SharedBuckets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedBuckets").field("scope", &self.scope).finish_non_exhaustive()
-    }
-}
-
-struct Breaker {
-    open: AtomicBool,
-    started: Instant,
-    /// Milliseconds since `started`.
-    next_try: AtomicU64,
-    shared: metrics::Gauge,
-}
-
-impl Breaker {
-    fn closed(scope: Scope) -> Self {
-        let shared = metrics::gauge!("marquee_rate_limit_shared", "scope" => scope.as_str());
-        shared.set(1.0);
-        Self {
-            open: AtomicBool::new(false),
-            started: Instant::now(),
-            next_try: AtomicU64::new(0),
-            shared,
-        }
-    }
-
-    fn lets_through(&self) -> bool {
-        if !self.open.load(Ordering::Relaxed) {
-            return true;
-        }
-        let next_try = self.next_try.load(Ordering::Relaxed);
-        self.now_ms() >= next_try
-            && self
-                .next_try
-                .compare_exchange(
-                    next_try,
-                    self.after_interval(),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                )
-                .is_ok()
-    }
-
-    /// Whether it was closed before.
-    fn open(&self) -> bool {
-        self.next_try.store(self.after_interval(), Ordering::Relaxed);
-        let changed = !self.open.swap(true, Ordering::Relaxed);
-        if changed {
-            self.shared.set(0.0);
-        }
-        changed
-    }
-
-    /// Whether it was open before.
-    fn close(&self) -> bool {
-        let changed = self.open.load(Ordering::Relaxed) && self.open.swap(false, Ordering::Relaxed);
-        if changed {
-            self.shared.set(1.0);
-        }
-        changed
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn after_interval(&self) -> u64 {
-        self.now_ms().saturating_add(u64::try_from(RETRY_INTERVAL.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -14,6 +14,7 @@ mod movie_history;
 mod openapi;
 mod page_cache;
 mod parameters;
+mod rate_limit_bucket;
 mod read_events;
 mod report_viewing_events;
 mod session_owner;
@@ -59,7 +60,7 @@ pub struct Endpoint {
 const READ: &[&str] = &["GET", "HEAD"];
 
 /// All routes but those that every service has.
-pub const ENDPOINTS: [Endpoint; 12] = [
+pub const ENDPOINTS: [Endpoint; 13] = [
     Endpoint {
         path: "/v1/movies",
         methods: READ,
@@ -119,6 +120,13 @@ pub const ENDPOINTS: [Endpoint; 12] = [
         methods: &["GET"],
         limited: true,
         handler: || web::route().to(read_events::read_events),
+    },
+    // Not limited: who gives a quota back may have none left.
+    Endpoint {
+        path: "/v1/rate-limits/{scope}/{bucket_key}",
+        methods: &["GET", "HEAD", "DELETE"],
+        limited: false,
+        handler: || web::route().to(rate_limit_bucket::rate_limit_bucket),
     },
     // Not limited: the edge asks it for every segment, on behalf of many viewers.
     Endpoint {

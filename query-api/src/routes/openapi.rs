@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     get_movie, get_viewing_session, issue_stream_token, list_genres, list_movies,
-    list_viewing_sessions, movie_history, read_events, report_viewing_events,
+    list_viewing_sessions, movie_history, rate_limit_bucket, read_events, report_viewing_events,
     start_viewing_session, stream_token_validity, verify_stream_token,
 };
 use crate::documents::{EditorialMovie, Movie, MovieAsOf};
@@ -33,7 +33,7 @@ use crate::documents::{EditorialMovie, Movie, MovieAsOf};
         list_movies::list_movies, get_movie::get_movie, list_genres::list_genres,
         movie_history::movie_history, issue_stream_token::issue_stream_token,
         verify_stream_token::verify_stream_token, stream_token_validity::stream_token_validity,
-        read_events::read_events,
+        read_events::read_events, rate_limit_bucket::look, rate_limit_bucket::reset,
         start_viewing_session::start_viewing_session, list_viewing_sessions::list_viewing_sessions,
         get_viewing_session::get_viewing_session, report_viewing_events::report_viewing_events,
     ),
@@ -44,6 +44,7 @@ use crate::documents::{EditorialMovie, Movie, MovieAsOf};
         (name = "playback", description = "Short-lived signed URLs"),
         (name = "sessions", description = "What players report, and what it adds up to"),
         (name = "data", description = "The event log, for `events:read`"),
+        (name = "operations", description = "For `ops:read`"),
         (name = "editors", description = "What became of a movie; for `catalog:read`"),
     ),
 )]

@@ -19,13 +19,14 @@ use crate::{
 type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 
 const MOVIE: &str = "/v1/movies/{id_or_slug}";
+const BUCKET: &str = "/v1/rate-limits/{scope}/{bucket_key}";
 const HISTORY: &str = "/v1/movies/{id_or_slug}/history";
 
 const SESSIONS: &str = "/v1/viewing-sessions";
 const SESSION: &str = "/v1/viewing-sessions/{session_id}";
 const SESSION_EVENTS: &str = "/v1/viewing-sessions/{session_id}/events";
 
-const ALL: [Row; 33] = [
+const ALL: [Row; 38] = [
     ("GET", "/v1/movies", "/v1/movies", [200, 200, 200, 401, 401]),
     ("HEAD", "/v1/movies", "/v1/movies", [200, 200, 200, 401, 401]),
     ("GET", "/v1/movies", "/v1/movies?visibility=any", [401, 403, 200, 401, 401]),
@@ -73,6 +74,11 @@ const ALL: [Row; 33] = [
     ("GET", SESSION, "/v1/viewing-sessions/{shown}", [401, 404, 404, 401, 401]),
     ("HEAD", SESSION, "/v1/viewing-sessions/{shown}", [401, 404, 404, 401, 401]),
     ("POST", SESSION_EVENTS, "/v1/viewing-sessions/{shown}/events", [415, 415, 415, 401, 401]),
+    ("GET", BUCKET, "/v1/rate-limits/VIEWER_READ/192.0.2.1", [401, 200, 403, 401, 401]),
+    ("HEAD", BUCKET, "/v1/rate-limits/VIEWER_READ/192.0.2.1", [401, 200, 403, 401, 401]),
+    ("GET", BUCKET, "/v1/rate-limits/nothing/nobody", [401, 400, 403, 401, 401]),
+    ("DELETE", BUCKET, "/v1/rate-limits/VIEWER_READ/192.0.2.1", [401, 204, 403, 401, 401]),
+    ("DELETE", BUCKET, "/v1/rate-limits/nothing/nobody", [401, 400, 403, 401, 401]),
     // The stream token is all that counts here; it is sent with it.
     ("GET", "/v1/stream-tokens/verify", "/v1/stream-tokens/verify", [204, 204, 204, 204, 204]),
     // A tag that tells nothing.

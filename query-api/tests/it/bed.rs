@@ -11,6 +11,7 @@ use marquee_infra::{
     http::{AuthSettings, HttpSettings},
     kafka::{self, ClientSettings, TopicSettings, Topics},
     mysql,
+    rate_limit::ForwardedHeader,
     sealing::Sealer,
     settings::{MysqlSettings, RedisSettings, SealingSettings, TopicsSettings},
     telemetry::{LogFormat, LogSettings},
@@ -236,11 +237,12 @@ fn settings(database_url: &str, name: &str) -> Settings {
         viewer: ViewerSettings { context_key: "ab".repeat(32).into() },
         viewing_session: ViewingSessionSettings { heartbeat_seconds: 30 },
         rate_limit: RateLimitSettings {
+            enabled: true,
             viewer_read_quota: number(1_000_000),
             viewer_read_window_seconds: 60,
-            lot: number(1_000),
             instances: number(1),
             trusted_proxies: Vec::new(),
+            client_ip_header: ForwardedHeader::XForwardedFor,
         },
         cors: CorsSettings { origins: vec!["*".to_owned()] },
         feed: FeedSettings {

@@ -90,8 +90,14 @@ async fn every_example_works_and_is_answered_as_described() {
         ]
     );
     assert_eq!(silent, ["/v1/stream-tokens/validity"]);
-    // A token that opens a path can't be known beforehand, nor a session.
-    assert_eq!(without, ["/v1/stream-tokens/verify", "/v1/viewing-sessions/{session_id}"]);
+    // Whose requests are to be looked at, a token that opens a path, and a session can't be known
+    // beforehand.
+    let expected = [
+        "/v1/rate-limits/{scope}/{bucket_key}",
+        "/v1/stream-tokens/verify",
+        "/v1/viewing-sessions/{session_id}",
+    ];
+    assert_eq!(without, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,13 +105,16 @@ async fn the_other_views_of_a_movie_and_tokens_are_as_described() {
     let bed = Bed::new().await;
     bed.make_topics().await;
     let (api, movie, description) = with_metropolis(&bed).await;
-    let auth = bearer(EDITOR, "catalog:read");
+    let auth = bearer(EDITOR, "catalog:read ops:read");
+    let counted = format!("/v1/rate-limits/VIEWER_READ/{EDITOR}");
     for (path, schema) in [
         ("/v1/movies/metropolis", "Movie"),
         ("/v1/movies/metropolis?visibility=any", "EditorialMovie"),
         ("/v1/movies/metropolis?as_of=2099-01-01T00:00:00Z", "MovieAsOf"),
         ("/v1/movies/metropolis?as_of_version=5", "MovieAsOf"),
         ("/v1/movies/metropolis?as_of_version=999", "Problem"),
+        (counted.as_str(), "RateLimitBucket"),
+        ("/v1/rate-limits/VIEWER_READ/192.0.2.1", "RateLimitBucket"),
     ] {
         let answer = api.client.get_with(path, &[("Authorization", &auth)]).await;
         let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
