@@ -20,6 +20,7 @@ pub mod load;
 pub mod marquee;
 pub mod player;
 pub mod redis;
+pub mod redis_server;
 pub mod samples;
 pub mod servers;
 pub mod service;

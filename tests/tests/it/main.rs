@@ -11,6 +11,7 @@ mod import;
 mod kafka_away;
 mod leaders;
 mod life;
+mod limits;
 mod outages;
 mod playback;
 mod races;
