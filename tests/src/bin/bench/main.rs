@@ -9,6 +9,7 @@ mod client;
 mod commands;
 mod cpu;
 mod debezium;
+mod limits;
 mod load;
 mod log_readers;
 mod machine;
@@ -98,6 +99,8 @@ enum Section {
     Projection,
     /// Catalog reads, beside nginx and beside MySQL asked each time
     Reads,
+    /// Catalog reads, with and without rate limits
+    Limits,
 }
 
 impl Arguments {
@@ -155,6 +158,11 @@ async fn main() -> anyhow::Result<()> {
         let address = arguments.static_url.trim_start_matches("http://").parse()?;
         let files = StaticFiles { address, folder: arguments.static_dir.clone() };
         reads::run(&marquee, &files, &slug, plan, servers, &mut report).await?;
+    }
+    if arguments.wants(Section::Limits) {
+        let marquee = Marquee::prepare(setup.clone()).await;
+        let movies = catalog::fill(&marquee, arguments.movies).await?;
+        limits::run(&marquee, &movies, plan, servers, &mut report).await?;
     }
     let wanted =
         Wanted { feed: arguments.wants(Section::Feed), replay: arguments.wants(Section::Replay) };
