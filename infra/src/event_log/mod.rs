@@ -5,6 +5,7 @@
 
 mod append;
 mod appender;
+mod by_movie;
 mod cache;
 mod durability;
 mod error;
@@ -29,6 +30,7 @@ use std::{fmt, sync::Arc, time::Instant};
 
 pub use append::{Append, Appended, NewReceipt, Outcome, StoredResponse};
 use appender::{Appender, Request};
+pub use by_movie::MovieCursor;
 use cache::MovieCache;
 pub use error::{AppendError, Cause, EventLogError};
 pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey};

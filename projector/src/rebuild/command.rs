@@ -135,9 +135,10 @@ async fn begin(session: &Session, restart: bool) -> Result<Filler<'_>, RebuildEr
     } else {
         sets::create(&mut connection, set, session.epoch).await?;
     }
-    let contents = sets::contents(&session.pool, set).await?.ok_or(RebuildError::Superseded)?;
+    let mut contents = sets::contents(&session.pool, set).await?.ok_or(RebuildError::Superseded)?;
     if goes_on {
-        eprintln!("a rebuild that ended at position {} goes on", contents.position);
+        contents.by_movie = sets::by_movie(&session.pool, set).await?;
+        eprintln!("a rebuild that has {} events goes on", contents.position);
     }
     Ok(Filler::new(session, set, contents))
 }

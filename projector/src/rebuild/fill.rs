@@ -1,7 +1,7 @@
-//! Filling a set of tables that is not in use, from the event log: page by page in the order of
-//! positions, a transaction for each, with the set's own checkpoint in it.
+//! Filling a set of tables that is not in use, from the event log: part by part, a transaction for
+//! each, with the set's own checkpoint in it. Why movie by movie first: docs/adr/0014.
 //!
-//! Up to its position the set has every event of every movie, but for movies whose events can't be
+//! Then, up to its position, the set has every event of every movie, but for movies whose events can't be
 //! applied: these stay at their last good version, as they do when the consumers park an event.
 
 use std::{
@@ -10,14 +10,15 @@ use std::{
 };
 
 use marquee_domain::MovieId;
-use marquee_infra::event_log::{EventPage, RecordedEvent};
+use marquee_infra::event_log::{EventLogError, EventPage, MovieCursor, RecordedEvent};
 use sqlx::MySqlConnection;
 use tokio::time::sleep;
 
 use super::{
     cache::Cache,
     error::RebuildError,
-    read_ahead::pages,
+    part::{Bounds, Part},
+    read_ahead::{Parts, by_movie, by_position},
     session::Session,
     sets::{Broken, Contents},
 };
@@ -27,7 +28,7 @@ use crate::{
     replay::Throttle,
 };
 
-/// Large, because each movie of a page is written once, however many events it has there.
+/// Large, because each movie of a part is written once, however many events it has there.
 const PAGE_EVENTS: usize = 4_000;
 /// With more than these, something else is wrong than a movie.
 const MAX_BROKEN: usize = 1_000;
@@ -44,20 +45,42 @@ impl<'a> Filler<'a> {
         Self { session, set, contents, cache: Cache::default() }
     }
 
-    /// Goes on to where the log ends now.
+    /// Goes on to where the log ends now. A set that is made from nothing has each movie written once,
+    /// however its events are spread; from there on, as from the start in other sets, it is filled by
+    /// position.
     pub async fn fill(&mut self, rate: Option<NonZeroU32>) -> Result<(), RebuildError> {
         let throttle = Throttle::new(rate);
         let size = if rate.is_some() { throttle.slice().min(PAGE_EVENTS) } else { PAGE_EVENTS };
-        let head = self.session.log.head().await?;
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let log = &self.session.log;
+        let head = log.head().await?;
+        let is_new = self.set == TableSet::Rebuild && self.contents.position == 0 && head > 0;
+        if is_new {
+            self.contents.log_head = head;
+        }
+        if is_new || self.contents.by_movie.is_some() {
+            let log_head = self.contents.log_head;
+            let parts = by_movie(log.clone(), self.contents.by_movie, log_head, size);
+            self.fill_with(parts, &throttle).await?;
+            self.end_by_movie().await?;
+        }
         self.contents.log_head = self.contents.log_head.max(head);
-        let mut progress = Progress::new("events", head, self.contents.position);
-        let mut pages = pages(self.session.log.clone(), self.contents.position, size);
-        while let Some(page) = pages.recv().await {
-            let page = page?;
-            while let Err(wait) = throttle.take(page.events.len()) {
+        let parts = by_position(self.session.log.clone(), self.contents.position, size);
+        self.fill_with(parts, &throttle).await
+    }
+
+    async fn fill_with(
+        &mut self,
+        mut parts: Parts,
+        throttle: &Throttle,
+    ) -> Result<(), RebuildError> {
+        let mut progress = Progress::new("events", self.contents.log_head, self.contents.position);
+        while let Some(part) = parts.recv().await {
+            let part = part?;
+            while let Err(wait) = throttle.take(part.events.len()) {
                 sleep(wait).await;
             }
-            self.page(page).await?;
+            self.part(part).await?;
             progress.extend(self.contents.log_head);
             progress.reached(self.contents.position);
         }
@@ -65,22 +88,39 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    /// Applies the page, histories beside movies: MySQL copies them from the log, which spares them the
-    /// way to us and back. They may be committed and the movies not: copied again, they are the same.
-    async fn page(&mut self, page: EventPage) -> Result<(), RebuildError> {
-        let (after, up_to) = (self.contents.position, page.scanned_to);
+    /// All events are there that are not behind the log's end of when it began: as many as that. From
+    /// here on the set goes by position.
+    async fn end_by_movie(&mut self) -> Result<(), RebuildError> {
+        let Contents { position, log_head, .. } = self.contents;
+        if position != log_head {
+            let missing = EventLogError::Corrupt { expected: log_head, found: position };
+            return Err(missing.into());
+        }
         let mut tx = self.session.begin().await?;
-        let mut batch = self.fold(&mut tx, page.events).await?;
+        self.lock(&mut tx).await?;
+        self.contents.by_movie = None;
+        self.write_contents(&mut tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Applies the part, histories beside movies: MySQL copies them from the log, which spares them the
+    /// way to us and back. They may be committed and the movies not: copied again, they are the same.
+    async fn part(&mut self, part: Part) -> Result<(), RebuildError> {
+        let Part { events, bounds } = part;
+        let number = events.len() as u64;
+        let mut tx = self.session.begin().await?;
+        let mut batch = self.fold(&mut tx, events).await?;
         if batch.refilled {
             self.write_movies(&mut tx, &mut batch).await?;
             self.write_history(&mut tx, &batch, |_| true).await?;
         } else {
             let mut side = self.session.begin().await?;
             self.lock(&mut side).await?;
-            let copy = self.copy_history();
+            let mut copy = self.copy_history(bounds);
             let (movies, history) = tokio::join!(
                 self.write_movies(&mut tx, &mut batch),
-                sqlx::query(&copy).bind(after).bind(up_to).execute(&mut *side),
+                copy.build().execute(&mut *side),
             );
             movies?;
             history?;
@@ -88,7 +128,11 @@ impl<'a> Filler<'a> {
             let broken = |fold: &Fold| self.contents.broken.contains_key(&fold.movie_id);
             self.write_history(&mut tx, &batch, broken).await?;
         }
-        self.end_page(&mut tx, batch, up_to).await?;
+        let (position, by_movie) = match bounds {
+            Bounds::Positions { up_to, .. } => (up_to, None),
+            Bounds::Movies { last, .. } => (self.contents.position + number, Some(last)),
+        };
+        self.end_part(&mut tx, batch, position, by_movie).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -104,7 +148,7 @@ impl<'a> Filler<'a> {
         let mut batch = self.fold(connection, page.events).await?;
         self.write_movies(connection, &mut batch).await?;
         self.write_history(connection, &batch, |_| true).await?;
-        self.end_page(connection, batch, page.scanned_to).await
+        self.end_part(connection, batch, page.scanned_to, None).await
     }
 
     /// The movies of the events with the events applied; nothing is written yet.
@@ -121,11 +165,12 @@ impl<'a> Filler<'a> {
         Ok(batch)
     }
 
-    async fn end_page(
+    async fn end_part(
         &mut self,
         connection: &mut MySqlConnection,
         batch: Batch,
-        up_to: u64,
+        position: u64,
+        by_movie: Option<MovieCursor>,
     ) -> Result<(), RebuildError> {
         for (movie_id, version) in &batch.broken_off {
             let table = self.set.name("movie_history");
@@ -133,8 +178,9 @@ impl<'a> Filler<'a> {
             let delete = sqlx::query(&sql).bind(movie_id.to_string()).bind(version);
             delete.execute(&mut *connection).await?;
         }
-        self.contents.position = up_to;
-        self.contents.log_head = self.contents.log_head.max(up_to);
+        self.contents.position = position;
+        self.contents.by_movie = by_movie;
+        self.contents.log_head = self.contents.log_head.max(position);
         self.write_contents(connection).await?;
         for fold in batch.folds.into_values().filter(|fold| fold.version > 0) {
             self.cache.put(fold);

@@ -13,6 +13,7 @@ mod compare;
 mod error;
 mod fill;
 mod guard;
+mod part;
 mod read_ahead;
 mod session;
 mod sets;

@@ -1,32 +1,56 @@
-//! The log, page by page: one is read while another is written, and no more are in memory.
+//! The log, part by part: one is read while another is written, and no more are in memory.
 
-use marquee_infra::event_log::{EventFilter, EventLogError, EventPage, EventReader};
+use marquee_infra::event_log::{EventFilter, EventLogError, EventReader, MovieCursor};
 use tokio::sync::mpsc;
 
-/// Pages that are ready while one is written.
+use super::part::{Bounds, Part};
+
+/// Parts that are ready while one is written.
 const READ_AHEAD: usize = 1;
 
-/// Reads on its own up to where the log ends by then.
-pub fn pages(
-    log: EventReader,
-    after: u64,
-    size: usize,
-) -> mpsc::Receiver<Result<EventPage, EventLogError>> {
+pub type Parts = mpsc::Receiver<Result<Part, EventLogError>>;
+
+/// By position, up to where the log ends by then.
+pub fn by_position(log: EventReader, after: u64, size: u32) -> Parts {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
-    let size = u32::try_from(size).unwrap_or(u32::MAX);
     tokio::spawn(async move {
         let mut after = after;
         loop {
             let page = log.read_filtered(after, None, &EventFilter::default(), size).await;
-            let is_last = match &page {
-                Ok(page) if page.scanned_to > after => {
-                    after = page.scanned_to;
-                    false
-                }
-                Ok(_) => return,
-                Err(_) => true,
+            let part = match page {
+                Ok(page) if page.scanned_to <= after => return,
+                Ok(page) => Ok(Part::of_positions(after, page)),
+                Err(error) => Err(error),
             };
-            if sender.send(page).await.is_err() || is_last {
+            if let Ok(Part { bounds: Bounds::Positions { up_to, .. }, .. }) = part {
+                after = up_to;
+            }
+            let is_last = part.is_err();
+            if sender.send(part).await.is_err() || is_last {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Movie by movie, up to that position.
+pub fn by_movie(log: EventReader, after: Option<MovieCursor>, log_head: u64, size: u32) -> Parts {
+    let (sender, receiver) = mpsc::channel(READ_AHEAD);
+    tokio::spawn(async move {
+        let mut after = after;
+        loop {
+            let events = log.read_by_movie(after, log_head, size).await;
+            let Some(part) =
+                events.map(|events| Part::of_movies(after, log_head, events)).transpose()
+            else {
+                return;
+            };
+            if let Ok(Part { bounds: Bounds::Movies { last, .. }, .. }) = part {
+                after = Some(last);
+            }
+            let is_last = part.is_err();
+            if sender.send(part).await.is_err() || is_last {
                 return;
             }
         }

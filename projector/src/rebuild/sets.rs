@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use marquee_domain::MovieId;
-use marquee_infra::clock;
+use marquee_infra::{clock, event_log::MovieCursor};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, MySqlConnection, MySqlPool, types::Json};
 
@@ -24,6 +24,10 @@ pub struct Contents {
     pub broken: Json<BTreeMap<MovieId, Broken>>,
     pub begun_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// While it is filled movie by movie: the last event that it has. Then `position` is how many it
+    /// has of those up to `log_head`.
+    #[sqlx(skip)]
+    pub by_movie: Option<MovieCursor>,
 }
 
 /// A movie whose next event can't be applied.
@@ -44,6 +48,20 @@ pub async fn contents(pool: &MySqlPool, set: TableSet) -> Result<Option<Contents
         Err(error) if failure::mysql_error_number(&error) == Some(NO_SUCH_TABLE) => Ok(None),
         found => found,
     }
+}
+
+/// Where the filling movie by movie was broken off. For a set that is like the one in use: older ones
+/// have no columns for it.
+pub async fn by_movie(pool: &MySqlPool, set: TableSet) -> Result<Option<MovieCursor>, sqlx::Error> {
+    let table = set.name("catalog_contents");
+    let sql = format!(
+        "SELECT CONVERT(by_movie_id USING utf8mb4), by_movie_sequence FROM {table} WHERE id = 1"
+    );
+    let (movie_id, sequence): (Option<String>, Option<u64>) =
+        sqlx::query_as(&sql).fetch_one(pool).await?;
+    let Some((movie_id, sequence)) = movie_id.zip(sequence) else { return Ok(None) };
+    let movie_id = movie_id.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(Some(MovieCursor { movie_id, sequence }))
 }
 
 /// Makes an empty set. Its row is its last part: without it, there is no such set.

@@ -1,11 +1,12 @@
 //! What the filler writes to its set of tables.
 
 use marquee_infra::clock;
-use sqlx::{MySqlConnection, types::Json};
+use sqlx::{MySql, MySqlConnection, QueryBuilder, types::Json};
 
 use super::{
     error::RebuildError,
     fill::{Batch, Filler},
+    part::Bounds,
 };
 use crate::{
     catalog::{Fold, write_history, write_movies},
@@ -77,26 +78,25 @@ impl Filler<'_> {
     }
 
     /// The statement that copies the histories of all movies but the broken ones.
-    pub(super) fn copy_history(&self) -> String {
-        let broken: Vec<String> =
-            self.contents.broken.keys().map(|movie_id| format!("'{movie_id}'")).collect();
-        let but = if broken.is_empty() {
-            String::new()
-        } else {
-            format!("AND aggregate_id NOT IN ({})", broken.join(", "))
-        };
+    pub(super) fn copy_history(&self, bounds: Bounds) -> QueryBuilder<'static, MySql> {
         let table = self.set.name("movie_history");
-        format!(
+        let mut copy = QueryBuilder::new(format!(
             "INSERT INTO {table} (movie_id, version, position, event_type, command, actor,
                  request_id, recorded_at, payload)
              SELECT aggregate_id, sequence, position, event_type,
                  COALESCE(JSON_UNQUOTE(JSON_EXTRACT(metadata, '$.command')), ''),
                  COALESCE(JSON_UNQUOTE(JSON_EXTRACT(metadata, '$.actor')), ''),
                  COALESCE(JSON_UNQUOTE(JSON_EXTRACT(metadata, '$.request_id')), ''),
-                 recorded_at, payload
-             FROM events WHERE position > ? AND position <= ? {but}
-             ON DUPLICATE KEY UPDATE movie_id = VALUES(movie_id)"
-        )
+                 recorded_at, payload"
+        ));
+        bounds.push_rows(&mut copy);
+        let broken: Vec<String> =
+            self.contents.broken.keys().map(|movie_id| format!("'{movie_id}'")).collect();
+        if !broken.is_empty() {
+            copy.push(format!(" AND aggregate_id NOT IN ({})", broken.join(", ")));
+        }
+        copy.push(" ON DUPLICATE KEY UPDATE movie_id = VALUES(movie_id)");
+        copy
     }
 
     pub(super) async fn write_contents(
@@ -105,13 +105,17 @@ impl Filler<'_> {
     ) -> Result<(), RebuildError> {
         let table = self.set.name("catalog_contents");
         let sql = format!(
-            "UPDATE {table} SET position = ?, log_head = ?, broken = ?, updated_at = ?
+            "UPDATE {table} SET position = ?, log_head = ?, broken = ?, by_movie_id = ?,
+                 by_movie_sequence = ?, updated_at = ?
              WHERE id = 1 AND epoch = ?"
         );
+        let by_movie = self.contents.by_movie;
         let written = sqlx::query(&sql)
             .bind(self.contents.position)
             .bind(self.contents.log_head)
             .bind(Json(&*self.contents.broken))
+            .bind(by_movie.map(|cursor| cursor.movie_id.to_string()))
+            .bind(by_movie.map(|cursor| cursor.sequence))
             .bind(clock::now())
             .bind(self.session.epoch)
             .execute(connection)

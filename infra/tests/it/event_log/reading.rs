@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use marquee_domain::MovieId;
 use marquee_infra::{
     clock::now,
-    event_log::{EventFilter, EventLogError, EventReader, RecordedEvent},
+    event_log::{EventFilter, EventLogError, EventReader, MovieCursor, RecordedEvent},
 };
 use sqlx::MySqlPool;
 
@@ -126,6 +126,33 @@ async fn it_reads_up_to_a_position_and_never_beyond_the_head() {
         assert_eq!((positions(&page.events), page.scanned_to), (vec![11, 12], 12));
         let page = reader.read_filtered(40, None, &filter, 100).await.unwrap();
         assert_eq!((page.events.len(), page.scanned_to), (0, 40));
+    }
+}
+
+#[tokio::test]
+async fn movie_by_movie_every_page_size_reads_each_movies_events_after_each_other() {
+    let database = TestDatabase::create().await;
+    let (reader, _) = filled(&database).await;
+    for up_to in [0, 1, 5, 11, 12, 40] {
+        let mut expected = reader.read_after(0, 100).await.unwrap();
+        expected.retain(|event| event.position <= up_to);
+        expected.sort_by_key(|event| (event.movie_id.to_string(), event.sequence));
+        for limit in [1, 2, 3, 4, 7, 100] {
+            let (mut read, mut after) = (Vec::new(), None);
+            loop {
+                let page = reader.read_by_movie(after, up_to, limit).await.unwrap();
+                let is_last = page.len() < limit as usize;
+                after = page.last().map(|event| {
+                    let RecordedEvent { movie_id, sequence, .. } = *event;
+                    MovieCursor { movie_id, sequence }
+                });
+                read.extend(page);
+                if is_last {
+                    break;
+                }
+            }
+            assert_eq!(positions(&read), positions(&expected), "to {up_to}, {limit} a page");
+        }
     }
 }
 

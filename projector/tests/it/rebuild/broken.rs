@@ -114,3 +114,19 @@ async fn a_row_that_mysql_refuses_breaks_its_movie_alone() {
     assert_eq!(world.bed.count("SELECT COUNT(*) FROM movie_history").await, 9);
     assert_eq!(world.bed.count("SELECT COUNT(*) FROM catalog_movies").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_lacks_events_is_not_rebuilt_from() {
+    // The last event of a movie, one in the middle, the last of all.
+    for hole in [9, 13, 18] {
+        let mut world = World::new().await;
+        world.log.live_a_life("First");
+        world.log.live_a_life("Second");
+        world.append().await;
+        world.tamper(&format!("DELETE FROM events WHERE position = {hole}")).await;
+        for arguments in [&[][..], &["--yes"], &["--restart", "--throttle", "40"]] {
+            rebuild(&world.bed, arguments).await.assert_failed(1, "event log");
+        }
+        assert_eq!(world.bed.count("SELECT COUNT(*) FROM catalog_movies").await, 0);
+    }
+}
