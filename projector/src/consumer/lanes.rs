@@ -23,11 +23,13 @@ use crate::{
     projection::Projection,
 };
 
-/// What may wait for one worker, in KiB. A record takes at least one.
-const ROOM_KIB: u32 = 8 * 1024;
+/// What may wait for one worker, in KiB, with what it has in hand: two batches of ordinary records.
+const ROOM_KIB: u32 = 4 * 1024;
+/// What a record takes at least, for its headers.
+const RECORD_KIB: usize = 2;
 /// How long a full queue is waited for before its partition is paused: pausing throws away what
-/// librdkafka has fetched ahead.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// librdkafka has fetched ahead. Other partitions wait as long, once, and have queues of their own.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a worker may take to end its last batch. After that the checkpoint protects the rows.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
@@ -229,7 +231,7 @@ impl OpenLane {
 
 fn room_of(record: &OwnedMessage) -> u32 {
     let bytes = record.payload().map_or(0, <[u8]>::len) + record.key().map_or(0, <[u8]>::len);
-    u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(ROOM_KIB)
+    u32::try_from(bytes / 1024 + RECORD_KIB).unwrap_or(u32::MAX).min(ROOM_KIB)
 }
 
 #[cfg(test)]
@@ -261,7 +263,7 @@ mod tests {
 
     /// Takes a mebibyte of room.
     fn record(partition: i32, offset: i64) -> OwnedMessage {
-        let payload = Some(vec![b'x'; (1 << 20) - 1]);
+        let payload = Some(vec![b'x'; (1024 - RECORD_KIB) << 10]);
         let topic = "movies".to_owned();
         OwnedMessage::new(payload, None, topic, Timestamp::NotAvailable, partition, offset, None)
     }

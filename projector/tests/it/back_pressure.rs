@@ -6,7 +6,7 @@ use crate::{
     samples::Log,
 };
 
-/// Twice what may wait for one worker.
+/// More than what may wait for one worker, several times over.
 const LARGE_RECORDS: usize = 20;
 const LARGE_BYTES: usize = 900_000;
 
