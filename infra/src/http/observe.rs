@@ -3,47 +3,55 @@
 //! The line's fields are documented in `docs/LOGGING.md`. Never in it: tokens, stream URLs, bodies,
 //! query strings.
 
-use std::{fmt, time::Instant};
+use std::{cell::RefCell, collections::HashMap, fmt, time::Instant};
 
 use actix_web::{
     Error, HttpMessage,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderName, HeaderValue},
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
     middleware::Next,
 };
+use bytes::Bytes;
+use metrics::Histogram;
 
 use super::{Principal, Problem};
 use crate::clock;
 
 /// Identifies a request in logs, errors and events. The client's `X-Request-Id` if it is sane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(String);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
     pub const HEADER: &'static str = "x-request-id";
 
     fn of(request: &ServiceRequest) -> Self {
-        let sane = |id: &&str| {
+        let sane = |id: &&HeaderValue| {
             (1..=100).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+                && id
+                    .as_bytes()
+                    .iter()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
-        request
-            .headers()
-            .get(Self::HEADER)
-            .and_then(|value| value.to_str().ok())
-            .filter(sane)
-            .map_or_else(|| Self(clock::new_uuid().to_string()), |id| Self(id.to_owned()))
+        Self(request.headers().get(Self::HEADER).filter(sane).cloned().unwrap_or_else(new_id))
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.to_str().expect("letters, digits, and - _ .")
     }
+}
+
+fn new_id() -> HeaderValue {
+    let id = Bytes::from(clock::new_uuid().to_string());
+    HeaderValue::from_maybe_shared(id).expect("a UUID is visible ASCII")
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -85,26 +93,83 @@ pub async fn observe<B: MessageBody + 'static>(
         }
         None => response.map_into_left_body(),
     };
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(HeaderName::from_static(RequestId::HEADER), value);
-    }
+    response.headers_mut().insert(HeaderName::from_static(RequestId::HEADER), id.0.clone());
 
     let status = response.status();
     let elapsed = started.elapsed();
-    metrics::histogram!(
-        "http_server_request_duration_seconds",
-        "method" => method.to_string(), "route" => route.clone(), "status" => status.as_str().to_owned()
-    )
-    .record(elapsed);
+    let (method, route) = (method.as_str(), &*route);
+    duration(route, method, status, |histogram| histogram.record(elapsed));
     let duration_ms = elapsed.as_secs_f64() * 1e3;
     let status = status.as_u16();
+    let request_id = id.as_str();
     let user = user.map(tracing::field::display);
     if status >= 500 {
-        tracing::error!(%method, route, status, duration_ms, request_id = %id, user, code, cause, "request");
+        tracing::error!(
+            method,
+            route,
+            status,
+            duration_ms,
+            request_id,
+            user,
+            code,
+            cause,
+            "request"
+        );
     } else if quiet {
-        tracing::debug!(%method, route, status, duration_ms, request_id = %id, user, code, cause, "request");
+        tracing::debug!(
+            method,
+            route,
+            status,
+            duration_ms,
+            request_id,
+            user,
+            code,
+            cause,
+            "request"
+        );
     } else {
-        tracing::info!(%method, route, status, duration_ms, request_id = %id, user, code, cause, "request");
+        tracing::info!(
+            method,
+            route,
+            status,
+            duration_ms,
+            request_id,
+            user,
+            code,
+            cause,
+            "request"
+        );
     }
     Ok(response)
+}
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Of one route, by method and status.
+type Series = Vec<(&'static str, StatusCode, Histogram)>;
+
+thread_local! {
+    /// To look a series up by its labels costs several allocations; a service has a few dozen.
+    static DURATIONS: RefCell<HashMap<String, Series>> = RefCell::default();
+}
+
+fn duration(route: &str, method: &str, status: StatusCode, record: impl FnOnce(&Histogram)) {
+    // What a client makes up is no series of its own.
+    let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
+    DURATIONS.with_borrow_mut(|durations| {
+        if !durations.contains_key(route) {
+            durations.insert(route.to_owned(), Series::new());
+        }
+        let Some(series) = durations.get_mut(route) else { return };
+        let known = series.iter().position(|(m, s, _)| *m == method && *s == status);
+        let index = known.unwrap_or_else(|| {
+            let histogram = metrics::histogram!(
+                "http_server_request_duration_seconds", "method" => method,
+                "route" => route.to_owned(), "status" => status.as_str().to_owned()
+            );
+            series.push((method, status, histogram));
+            series.len() - 1
+        });
+        record(&series[index].2);
+    });
 }

@@ -1,12 +1,18 @@
 //! Logs and metrics: JSON lines on standard output, and Prometheus text on request.
 
-use std::io::{self, BufWriter};
+mod json;
+mod lines;
 
+use std::{io, thread, time::Duration};
+
+use json::JsonLines;
+use lines::lines_to;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
 use thiserror::Error;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, prelude::*, util::TryInitError};
+
+pub use lines::LogWriter;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +38,8 @@ pub enum TelemetryError {
     Log(#[from] TryInitError),
     #[error("metrics cannot be set up")]
     Metrics(#[from] BuildError),
+    #[error("a thread cannot be started")]
+    Thread(#[from] io::Error),
 }
 
 /// Upper bounds of every histogram named `*_seconds`, from 100 microseconds to 10 s.
@@ -43,41 +51,41 @@ const SECONDS_BUCKETS: [f64; 16] = [
 const COUNT_BUCKETS: [f64; 11] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
-/// Lines that wait to be written. When there are more, whoever logs waits: none is dropped.
-const MAX_WAITING_LINES: usize = 16_384;
-const WRITE_BUFFER_BYTES: usize = 64 * 1_024;
+/// A histogram keeps every measurement until it is counted: how often that is done, whoever scrapes.
+const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What `init` has set up.
 #[derive(Debug)]
 pub struct Telemetry {
     pub metrics: PrometheusHandle,
-    /// Lines are written by a thread of their own, many at a time, so that a request need not wait
-    /// for standard output. When this is dropped, what still waits is written: keep it until the end.
-    pub log_writer: WorkerGuard,
+    pub log_writer: LogWriter,
 }
 
 /// Sets up logging and metrics for this process. Once; a second call is an error.
 pub fn init(settings: &LogSettings) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(&settings.filter)?;
     let registry = tracing_subscriber::registry().with(filter);
-    let (writer, log_writer) = NonBlockingBuilder::default()
-        .lossy(false)
-        .buffered_lines_limit(MAX_WAITING_LINES)
-        // It is flushed whenever nothing waits.
-        .finish(BufWriter::with_capacity(WRITE_BUFFER_BYTES, io::stdout()));
+    let (sink, log_writer) = lines_to(io::stdout())?;
     match settings.format {
-        LogFormat::Json => registry
-            .with(
-                fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(false)
-                    .with_writer(writer),
-            )
-            .try_init()?,
-        LogFormat::Text => registry.with(fmt::layer().with_writer(writer)).try_init()?,
+        LogFormat::Json => {
+            registry.with(fmt::layer().event_format(JsonLines).with_writer(sink)).try_init()?;
+        }
+        LogFormat::Text => registry.with(fmt::layer().with_writer(sink)).try_init()?,
     }
-    Ok(Telemetry { metrics: metrics_builder()?.install_recorder()?, log_writer })
+    let metrics = metrics_builder()?.install_recorder()?;
+    keep_up(metrics.clone())?;
+    Ok(Telemetry { metrics, log_writer })
+}
+
+/// For as long as the process lives, and on a thread of its own: no request is to wait for it.
+fn keep_up(metrics: PrometheusHandle) -> io::Result<()> {
+    thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(move || {
+        loop {
+            thread::sleep(METRICS_UPKEEP_INTERVAL);
+            metrics.run_upkeep();
+        }
+    })?;
+    Ok(())
 }
 
 fn metrics_builder() -> Result<PrometheusBuilder, BuildError> {
