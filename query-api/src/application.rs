@@ -28,10 +28,10 @@ use utoipa::OpenApi;
 
 use crate::{
     Settings,
-    catalog::{Catalog, Follower, FollowerSettings, Following},
+    catalog::{Catalog, CursorKey, Follower, FollowerSettings, Following, PastLimits},
     feed::Feeds,
     history::History,
-    routes::{self, ApiDescription, Freshness, Heartbeat, PageCache, Patience},
+    routes::{self, ApiDescription, Freshness, Heartbeat, PageCache, Patience, Reads},
     sessions::{Reporter, SessionIds, SessionReader},
     tokens::{Audit, BadContextKey, Issuer, KeyRing, KeyRingError, LiveTokens, ViewerContextKey},
 };
@@ -137,15 +137,19 @@ impl Application {
             LiveTokens::new(redis.clone(), &settings.redis.key_prefix),
             Audit::new(facts, topics.stream_tokens.clone()),
         ));
-        let freshness = web::Data::new(Freshness::up_to(settings.catalog.max_age_seconds));
-        let pages = web::Data::new(PageCache::with_capacity(settings.catalog.page_cache_bytes));
-        let patience =
-            web::Data::new(Patience(Duration::from_millis(settings.catalog.consistency_wait_ms)));
-
         let report = accounts::report_own(pool.clone(), Account::QueryApi);
         let schema = mysql::schema_check(&pool);
         let history = web::Data::new(History::new(pool.clone()));
         let catalog = Arc::new(Catalog::empty());
+        let patience = Patience(Duration::from_millis(settings.catalog.consistency_wait_ms));
+        let reads = web::Data::new(Reads {
+            catalog: Arc::clone(&catalog),
+            pages: PageCache::with_capacity(settings.catalog.page_cache_bytes),
+            freshness: Freshness::up_to(settings.catalog.max_age_seconds),
+            patience,
+            cursors: CursorKey::derive(&settings.viewer.context_key),
+        });
+        let patience = web::Data::new(patience);
         let stop = CancellationToken::new();
         let feeds_stop = stop.child_token();
         // Of their own: data teams are not to make viewers wait for a connection.
@@ -156,6 +160,10 @@ impl Application {
             FollowerSettings {
                 topic: topics.movies.clone(),
                 poll_interval: Duration::from_millis(settings.catalog.poll_interval_ms),
+                past: PastLimits {
+                    age: Duration::from_secs(settings.catalog.cursor_seconds.into()),
+                    bytes: settings.catalog.past_bytes,
+                },
             },
             Arc::clone(&catalog),
         );
@@ -174,14 +182,13 @@ impl Application {
                 .app_data(buckets.clone())
                 .app_data(catalog_data.clone())
                 .app_data(feeds.clone())
-                .app_data(freshness.clone())
                 .app_data(heartbeat.clone())
                 .app_data(history.clone())
                 .app_data(issuer.clone())
                 .app_data(limiter.clone())
-                .app_data(pages.clone())
                 .app_data(patience.clone())
                 .app_data(proxies.clone())
+                .app_data(reads.clone())
                 .app_data(reporter.clone())
                 .app_data(sealer.clone())
                 .app_data(session_ids.clone())
@@ -191,6 +198,8 @@ impl Application {
                 .configure(|config| http::configure_openapi(config, ApiDescription::openapi()));
         })?;
         tokio::spawn(follower.run(stop.child_token()));
+        let (turning, turned) = (stop.child_token(), Arc::clone(&catalog));
+        tokio::spawn(async move { turning.run_until_cancelled(turned.turn()).await });
         tokio::spawn(stop.child_token().run_until_cancelled_owned(report));
         tokio::spawn(stop.child_token().run_until_cancelled_owned(make_topics(
             settings.kafka.clone(),

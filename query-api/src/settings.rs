@@ -48,6 +48,8 @@ pub struct CatalogSettings {
     pub max_age_seconds: u32,
     pub consistency_wait_ms: u64,
     pub page_cache_bytes: u64,
+    pub cursor_seconds: u32,
+    pub past_bytes: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -122,6 +124,9 @@ impl Settings {
         }
         if !(1..=600).contains(&self.viewing_session.heartbeat_seconds) {
             return invalid("viewing_session.heartbeat_seconds must be from 1 to 600");
+        }
+        if self.catalog.cursor_seconds > 86_400 {
+            return invalid("catalog.cursor_seconds must be at most 86400");
         }
         if !(1..=86_400).contains(&self.rate_limit.viewer_read_window_seconds) {
             return invalid("rate_limit.viewer_read_window_seconds must be from 1 to 86400");

@@ -33,6 +33,7 @@ pub enum ProblemCode {
     StreamNotEnded,
     ViewingSessionNotFound,
     TokenRefused,
+    CursorExpired,
     QuotaExceeded,
     Busy,
     Unavailable,
@@ -72,6 +73,7 @@ impl ProblemCode {
         Self::StreamNotEnded,
         Self::ViewingSessionNotFound,
         Self::TokenRefused,
+        Self::CursorExpired,
         Self::QuotaExceeded,
         Self::Busy,
         Self::Unavailable,
@@ -186,6 +188,7 @@ impl ProblemCode {
             Self::TokenRefused => {
                 ("token_refused", S::FORBIDDEN, "The stream token does not open this path")
             }
+            Self::CursorExpired => ("cursor_expired", S::GONE, "The list has to be begun again"),
             Self::QuotaExceeded => ("quota_exceeded", S::TOO_MANY_REQUESTS, "Too many requests"),
             Self::Busy => ("busy", S::SERVICE_UNAVAILABLE, "The service has too much to do"),
             Self::Unavailable => {

@@ -6,10 +6,10 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{Problem, ProblemCode};
+use super::{Problem, ProblemCode, server::read};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.route("/errors/{code}", web::get().to(page));
+    config.route("/errors/{code}", read().to(page));
 }
 
 /// HTML for browsers, Markdown for everyone else.
@@ -78,6 +78,7 @@ fn markdown(code: ProblemCode) -> &'static str {
             include_str!("../../../docs/errors/viewing_session_not_found.md")
         }
         ProblemCode::TokenRefused => include_str!("../../../docs/errors/token_refused.md"),
+        ProblemCode::CursorExpired => include_str!("../../../docs/errors/cursor_expired.md"),
         ProblemCode::QuotaExceeded => include_str!("../../../docs/errors/quota_exceeded.md"),
         ProblemCode::Busy => include_str!("../../../docs/errors/busy.md"),
         ProblemCode::Unavailable => include_str!("../../../docs/errors/unavailable.md"),

@@ -7,6 +7,8 @@ use futures::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Map, Value, json};
 
+use super::server::read;
+
 /// A check that has not answered by then has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -62,9 +64,9 @@ impl Health {
     pub fn configure(&self, config: &mut web::ServiceConfig) {
         config
             .app_data(web::Data::new(self.clone()))
-            .route("/healthz", web::get().to(healthz))
-            .route("/readyz", web::get().to(readyz))
-            .route("/metrics", web::get().to(metrics));
+            .route("/healthz", read().to(healthz))
+            .route("/readyz", read().to(readyz))
+            .route("/metrics", read().to(metrics));
     }
 }
 

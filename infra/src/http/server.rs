@@ -3,8 +3,9 @@
 use std::{io, net::TcpListener, time::Duration};
 
 use actix_web::{
-    App, HttpResponse, HttpServer,
+    App, HttpResponse, HttpServer, Route,
     dev::Server,
+    guard,
     middleware::from_fn,
     web::{self, ServiceConfig},
 };
@@ -65,6 +66,11 @@ where
     .listen(listener)?
     .run();
     Ok(server)
+}
+
+/// GET, and HEAD wherever GET is (RFC 9110 section 9.3.2).
+pub(super) fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

@@ -96,7 +96,7 @@ struct Fields<'a> {
 impl Fields<'_> {
     fn name(&mut self, name: &str) {
         self.line.extend_from_slice(b",\"");
-        self.line.extend_from_slice(name.trim_start_matches("r#").as_bytes());
+        self.line.extend_from_slice(name.strip_prefix("r#").unwrap_or(name).as_bytes());
         self.line.extend_from_slice(b"\":");
     }
 

@@ -3,23 +3,31 @@
 //! A cheap look at the checkpoints tells which partitions moved; what changed in them is read by
 //! position, from one consistent view of the tables. While MySQL is away, the last snapshot serves.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use marquee_domain::MovieId;
 use marquee_infra::{clock, mysql};
-use sqlx::{Connection, MySqlPool};
+use sqlx::{Connection, MySqlConnection, MySqlPool};
 use thiserror::Error;
 use tokio::{
     sync::watch,
+    task::{JoinError, JoinHandle, spawn_blocking},
     time::{error::Elapsed, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Catalog, CatalogMovie, Snapshot,
+    Catalog, PastLimits, Snapshot,
+    movie::Renderer,
+    past::{PartitionPosition, Positions},
     rows::{self, Checkpoint, MovieRows, Span, StaleRow},
-    snapshot::{Change, Stale},
+    search::Index,
+    snapshot::{Change, Progress, Removal},
 };
 
 /// A refresh that takes longer has lost MySQL. Reading everything takes seconds at most.
@@ -32,6 +40,7 @@ pub struct FollowerSettings {
     /// The topic of movie events, whose checkpoints are looked at.
     pub topic: String,
     pub poll_interval: Duration,
+    pub past: PastLimits,
 }
 
 #[derive(Debug)]
@@ -41,6 +50,9 @@ pub struct Follower {
     catalog: Arc<Catalog>,
     /// The checkpoints that the current snapshot is up with; `None` before the first one.
     seen: Option<Checkpoints>,
+    renderer: Renderer,
+    /// The search index that is being made.
+    indexing: Option<JoinHandle<()>>,
     following: watch::Sender<Following>,
 }
 
@@ -62,13 +74,15 @@ enum FollowError {
     Read(#[from] sqlx::Error),
     #[error("MySQL does not answer")]
     TimedOut(#[from] Elapsed),
+    #[error("the catalog cannot be put together")]
+    Compose(#[from] JoinError),
 }
 
 impl FollowError {
     fn means(&self) -> Following {
         match self {
             Self::Read(error) if mysql::is_away(error) => Following::Away,
-            Self::Read(_) => Following::Stuck,
+            Self::Read(_) | Self::Compose(_) => Following::Stuck,
             Self::TimedOut(_) => Following::Away,
         }
     }
@@ -77,7 +91,8 @@ impl FollowError {
 impl Follower {
     pub fn new(pool: MySqlPool, settings: FollowerSettings, catalog: Arc<Catalog>) -> Self {
         let (following, _) = watch::channel(Following::Well);
-        Self { pool, settings, catalog, seen: None, following }
+        let renderer = Renderer::new();
+        Self { pool, settings, catalog, seen: None, renderer, indexing: None, following }
     }
 
     /// Closed when nobody follows any more.
@@ -149,50 +164,132 @@ impl Follower {
             .await?;
         let mut view = connection.begin_with("START TRANSACTION READ ONLY").await?;
         let now = by_partition(rows::checkpoints(&mut view, &self.settings.topic).await?);
-        let current = self.catalog.snapshot();
+        let current = self.catalog.current();
 
-        let snapshot = match (&*current, &self.seen) {
-            (Some(current), Some(seen)) if can_follow(seen, &now) => {
-                let mut changes = Vec::new();
-                let mut spans = moved(seen, &now);
-                while !spans.is_empty() {
-                    let (chunk, left) = rows::changed_in(&mut view, &spans).await?;
-                    changes.extend(chunk.iter().filter_map(change));
-                    spans = left;
-                }
-                current.with(changes, position(&now).max(current.position()))
+        let seen = self.seen.as_ref().filter(|seen| can_follow(seen, &now)).cloned();
+        let (changes, in_order) = match (&current, seen) {
+            (Some(current), Some(seen)) => {
+                (self.read_changes(&mut view, current, &seen, &now).await?, true)
             }
-            _ => {
-                let mut changes = Vec::new();
-                let mut after = String::new();
-                loop {
-                    let chunk = rows::from_id(&mut view, &after).await?;
-                    let Some(last) = chunk.last() else { break };
-                    after = last.movie.movie_id.to_string();
-                    changes.extend(chunk.iter().filter_map(change));
-                }
-                let snapshot = Snapshot::of(changes, position(&now));
-                tracing::info!(
-                    movies = snapshot.len(),
-                    position = snapshot.position(),
-                    "catalog read"
-                );
-                snapshot
-            }
+            (current, _) => (self.read_everything(&mut view, current.as_deref()).await?, false),
         };
         let stale = rows::stale(&mut view, &self.settings.topic).await?;
-        let snapshot = snapshot.with_stale(stale.iter().filter_map(stale_since).collect::<Stale>());
         view.commit().await?;
 
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        {
+        let progress = Progress {
+            to: positions(&now),
+            position: position(&now),
+            in_order,
+            stale: stale.iter().filter_map(stale_since).collect(),
+        };
+        if current.is_some() {
+            self.catalog.update(|current| current.with(changes, progress));
+        } else {
+            // Not on a thread that others wait for: this takes a second or two.
+            let limits = self.settings.past;
+            let first =
+                spawn_blocking(move || Snapshot::first(changes, progress, clock::now(), limits));
+            self.catalog.begin(first.await?);
+        }
+        self.seen = Some(now);
+        self.tell();
+        self.index();
+        Ok(())
+    }
+
+    /// What changed since it was looked at last.
+    async fn read_changes(
+        &mut self,
+        view: &mut MySqlConnection,
+        current: &Snapshot,
+        seen: &Checkpoints,
+        now: &Checkpoints,
+    ) -> Result<Vec<Change>, FollowError> {
+        let mut changes = Vec::new();
+        let mut spans = moved(seen, now);
+        while !spans.is_empty() {
+            let (chunk, left) = rows::changed_in(view, &spans).await?;
+            let read = chunk.iter().filter_map(|rows| self.change(rows, Some(current)));
+            changes.extend(read.filter(|change| current.differs(change)));
+            spans = left;
+        }
+        Ok(changes)
+    }
+
+    /// All movies, of which those that are as they are known to be are no changes.
+    async fn read_everything(
+        &mut self,
+        view: &mut MySqlConnection,
+        current: Option<&Snapshot>,
+    ) -> Result<Vec<Change>, FollowError> {
+        let (mut changes, mut there) = (Vec::new(), HashSet::new());
+        let mut after = String::new();
+        loop {
+            let chunk = rows::from_id(view, &after).await?;
+            let Some(last) = chunk.last() else { break };
+            after = last.movie.movie_id.to_string();
+            for rows in &chunk {
+                there.extend(rows.movie.movie_id.parse::<MovieId>().ok());
+                let change = self.change(rows, current);
+                changes.extend(change.filter(|change| current.is_none_or(|it| it.differs(change))));
+            }
+        }
+        tracing::info!(movies = there.len(), changes = changes.len(), "catalog read");
+        let gone = current.into_iter().flat_map(Snapshot::movies);
+        let gone = gone.filter(|movie| !there.contains(&movie.movie_id));
+        changes.extend(gone.map(|movie| {
+            Change::Removed(Removal {
+                movie_id: movie.movie_id,
+                version: movie.version,
+                partition: movie.partition,
+                position: movie.position,
+            })
+        }));
+        Ok(changes)
+    }
+
+    /// A row that cannot be read is a bug of the projector's; the other movies are served.
+    fn change(&mut self, rows: &MovieRows, current: Option<&Snapshot>) -> Option<Change> {
+        let row = &rows.movie;
+        let movie_id = row.movie_id.parse().ok()?;
+        if row.removed {
+            return Some(Change::Removed(Removal {
+                movie_id,
+                version: row.version,
+                partition: row.kafka_partition,
+                position: row.position,
+            }));
+        }
+        let known = current.and_then(|current| current.get(movie_id));
+        match self.renderer.movie(rows, known) {
+            Ok(movie) => Some(Change::Listed(movie)),
+            Err(error) => {
+                tracing::error!(%error, "a movie is not served as it is now");
+                None
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    fn tell(&self) {
+        if let Some(snapshot) = self.catalog.current() {
             metrics::gauge!("marquee_catalog_movies").set(snapshot.len() as f64);
             metrics::gauge!("marquee_catalog_position").set(snapshot.position() as f64);
         }
-        drop(current);
-        self.catalog.publish(snapshot);
-        self.seen = Some(now);
-        Ok(())
+    }
+
+    /// Makes the search index anew when it is time, beside all else.
+    fn index(&mut self) {
+        let Some(snapshot) = self.catalog.current() else { return };
+        let running = self.indexing.as_ref().is_some_and(|indexing| !indexing.is_finished());
+        if running || !snapshot.search().wants_index() {
+            return;
+        }
+        let catalog = Arc::clone(&self.catalog);
+        self.indexing = Some(spawn_blocking(move || {
+            let index = Arc::new(Index::build(snapshot.movies()));
+            catalog.update(|current| current.with_index(index, snapshot.serial()));
+        }));
     }
 }
 
@@ -203,6 +300,14 @@ fn now_seconds() -> f64 {
 
 fn by_partition(checkpoints: Vec<Checkpoint>) -> Checkpoints {
     checkpoints.into_iter().map(|one| (one.kafka_partition, one)).collect()
+}
+
+fn positions(checkpoints: &Checkpoints) -> Positions {
+    Positions::new(checkpoints.values().map(|one| PartitionPosition {
+        partition: one.kafka_partition,
+        generation: one.generation,
+        position: one.position,
+    }))
 }
 
 fn position(checkpoints: &Checkpoints) -> u64 {
@@ -232,19 +337,4 @@ fn can_follow(seen: &Checkpoints, now: &Checkpoints) -> bool {
 
 fn stale_since(row: &StaleRow) -> Option<(MovieId, DateTime<Utc>)> {
     Some((row.movie_id.parse().ok()?, row.since.and_utc()))
-}
-
-/// A row that cannot be read is a bug of the projector's; the other movies are served.
-fn change(rows: &MovieRows) -> Option<Change> {
-    if rows.movie.removed {
-        let movie_id = rows.movie.movie_id.parse().ok()?;
-        return Some(Change::Removed { movie_id, version: rows.movie.version });
-    }
-    match CatalogMovie::from_rows(rows) {
-        Ok(movie) => Some(Change::Listed(Arc::new(movie))),
-        Err(error) => {
-            tracing::error!(%error, "a movie is not served as it is now");
-            None
-        }
-    }
 }

@@ -1,7 +1,8 @@
 //! A movie as it is served: rendered once, when it changes, with what reads decide by beside it.
 
+use std::{collections::HashMap, io, sync::Arc};
+
 use actix_web::http::header::HeaderValue;
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use marquee_domain::{
     MovieId, StreamSourceId,
@@ -10,10 +11,14 @@ use marquee_domain::{
         ValidationStatus, Visibility,
     },
 };
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::rows::{CaptionRow, MovieRow, MovieRows, SourceRow};
+use super::{
+    packed::{Packed, Packer},
+    rows::{CaptionRow, MovieRow, MovieRows, SourceRow},
+};
 use crate::documents::{
     CaptionTrack, EditorialCaptionTrack, EditorialFields, EditorialMovie, EditorialStreamSource,
     Movie, MovieFields, ProbedStream, StreamSource,
@@ -22,10 +27,10 @@ use crate::documents::{
 #[derive(Debug)]
 pub struct CatalogMovie {
     pub movie_id: MovieId,
-    pub slug: Box<str>,
+    pub slug: Arc<str>,
     pub title_key: TitleKey,
-    pub genres: Box<[Box<str>]>,
-    pub languages: Box<[LanguageCode]>,
+    pub genres: Box<[Arc<Genre>]>,
+    pub languages: Box<[Arc<LanguageCode>]>,
     pub window: AvailabilityWindow,
     /// VISIBLE and with a primary source that is not known to be broken: inside its window,
     /// viewers see it.
@@ -34,13 +39,28 @@ pub struct CatalogMovie {
     pub(super) availability: u64,
     pub version: u64,
     pub position: u64,
+    /// The Kafka partition that its events come by.
+    pub(super) partition: i32,
     pub primary: Option<PrimarySource>,
+    created_at: DateTime<Utc>,
     /// What viewers get, a [`Movie`] as JSON.
-    pub document: Bytes,
-    pub etag: HeaderValue,
-    /// The members that only `catalog:read` gets.
-    editorial: Editorial,
+    document: Packed,
+    /// Of that.
+    digest: Sha256Prefix,
+    /// The members that only `catalog:read` gets, [`Editorial`] as JSON.
+    editorial: Packed,
+    /// Of all that is in it.
+    content: Sha256Prefix,
 }
+
+/// A genre as it is written, and in lower case.
+#[derive(Debug)]
+pub struct Genre {
+    pub written: Arc<str>,
+    pub folded: Arc<str>,
+}
+
+pub(super) type Sha256Prefix = [u8; 8];
 
 /// The source that stream tokens are for.
 #[derive(Debug)]
@@ -50,12 +70,24 @@ pub struct PrimarySource {
 }
 
 /// Facts are in the order of what they are of.
-#[derive(Debug)]
-struct Editorial {
-    fields: EditorialFields,
-    stream_facts: Box<[ProbedStream]>,
-    caption_facts: Box<[CaptionFacts]>,
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Editorial {
+    pub(super) fields: EditorialFields,
+    pub(super) stream_facts: Vec<ProbedStream>,
+    pub(super) caption_facts: Vec<CaptionFacts>,
 }
+
+/// Makes movies of rows, and keeps what they share.
+#[derive(Debug)]
+pub(super) struct Renderer {
+    packer: Packer,
+    genres: HashMap<String, Arc<Genre>>,
+    /// There are fewer than two hundred.
+    languages: HashMap<String, Arc<LanguageCode>>,
+}
+
+/// Beyond it, genres that no movie has any more are let go of.
+const MAX_IDLE_GENRES: usize = 10_000;
 
 /// A row that no event could have made.
 #[derive(Debug, Error)]
@@ -68,13 +100,26 @@ pub struct ImpossibleRow {
 /// The column that is impossible.
 type Read<T> = Result<T, &'static str>;
 
-impl CatalogMovie {
-    pub(super) fn from_rows(rows: &MovieRows) -> Result<Self, ImpossibleRow> {
-        Self::read(rows)
+impl Renderer {
+    pub(super) fn new() -> Self {
+        Self { packer: Packer::new(), genres: HashMap::new(), languages: HashMap::new() }
+    }
+
+    /// `known` is the movie as it was, and is returned if nothing of it has changed.
+    pub(super) fn movie(
+        &mut self,
+        rows: &MovieRows,
+        known: Option<&Arc<CatalogMovie>>,
+    ) -> Result<Arc<CatalogMovie>, ImpossibleRow> {
+        self.read(rows, known)
             .map_err(|column| ImpossibleRow { movie_id: rows.movie.movie_id.to_string(), column })
     }
 
-    fn read(rows: &MovieRows) -> Read<Self> {
+    fn read(
+        &mut self,
+        rows: &MovieRows,
+        known: Option<&Arc<CatalogMovie>>,
+    ) -> Read<Arc<CatalogMovie>> {
         let MovieRows { movie, sources, captions } = rows;
         let fields = movie_fields(movie)?;
         let editorial = Editorial {
@@ -94,75 +139,163 @@ impl CatalogMovie {
             .stream_sources
             .iter()
             .any(|source| source.primary && source.validation_status != ValidationStatus::Invalid);
-        let document = Bytes::from(serde_json::to_vec(&shown).map_err(|_| "document")?);
+        let document = serde_json::to_vec(&shown).map_err(|_| "document")?;
+        let editorial_document = serde_json::to_vec(&editorial).map_err(|_| "facts")?;
+        let sealed = primary.map_or("", |source| &*source.stream_url);
+        let digest = sha256_prefix(&[&document]);
+        let content = sha256_prefix(&[&document, &editorial_document, sealed.as_bytes()]);
+        if let Some(known) = known
+            && (known.content, known.version, known.position)
+                == (content, movie.version, movie.position)
+        {
+            return Ok(Arc::clone(known));
+        }
         let showable = editorial.fields.visibility == Visibility::Visible && playable;
-        Ok(Self {
+        Ok(Arc::new(CatalogMovie {
             movie_id: shown.fields.movie_id,
-            slug: (&*movie.slug).into(),
+            slug: match known {
+                // It never changes.
+                Some(known) => Arc::clone(&known.slug),
+                None => (&*movie.slug).into(),
+            },
             title_key: Title::parse(&movie.title).map_err(|_| "title")?.key(),
-            genres: movie.genres.iter().map(|genre| genre.as_str().into()).collect(),
+            genres: movie.genres.iter().map(|genre| self.genre(genre)).collect(),
             languages: captions
                 .iter()
-                .map(|caption| {
-                    LanguageCode::parse(&caption.language_code).map_err(|_| "language_code")
-                })
+                .map(|caption| self.language(&caption.language_code))
                 .collect::<Read<_>>()?,
             availability: if showable { availability(shown.fields.movie_id, &window) } else { 0 },
             window,
             showable,
             version: movie.version,
             position: movie.position,
+            partition: movie.kafka_partition,
             primary: primary.map(primary_source).transpose()?,
-            etag: etag(movie.position, &document),
-            document,
-            editorial,
-        })
+            created_at: editorial.fields.created_at,
+            document: self.packer.pack(&document).map_err(|_| "document")?,
+            digest,
+            editorial: self.packer.pack(&editorial_document).map_err(|_| "facts")?,
+            content,
+        }))
     }
 
+    fn language(&mut self, code: &str) -> Read<Arc<LanguageCode>> {
+        if let Some(known) = self.languages.get(code) {
+            return Ok(Arc::clone(known));
+        }
+        let language = Arc::new(LanguageCode::parse(code).map_err(|_| "language_code")?);
+        self.languages.insert(code.to_owned(), Arc::clone(&language));
+        Ok(language)
+    }
+
+    fn genre(&mut self, written: &str) -> Arc<Genre> {
+        if let Some(known) = self.genres.get(written) {
+            return Arc::clone(known);
+        }
+        if self.genres.len() >= MAX_IDLE_GENRES {
+            self.genres.retain(|_, genre| Arc::strong_count(genre) > 1);
+        }
+        let folded: Arc<str> = written.to_lowercase().into();
+        let genre = Arc::new(Genre { written: written.into(), folded });
+        self.genres.insert(written.to_owned(), Arc::clone(&genre));
+        genre
+    }
+}
+
+impl CatalogMovie {
     /// Whether viewers see it at this instant.
     pub fn is_available(&self, now: DateTime<Utc>) -> bool {
         self.showable && self.window.contains(now)
     }
 
-    /// When that changes next, if by the passing of time alone.
+    /// When that changes, if by the passing of time alone.
+    pub(super) fn edges(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let edges = [self.window.start(), self.window.end()];
+        edges.into_iter().filter(|_| self.showable)
+    }
+
     pub fn next_edge(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        [self.window.start(), self.window.end()]
-            .into_iter()
-            .find(|edge| self.showable && *edge > now)
+        self.edges().find(|edge| *edge > now)
+    }
+
+    pub(super) const fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// What viewers get, a [`Movie`] as JSON.
+    pub fn document(&self) -> io::Result<Vec<u8>> {
+        self.document.unpack()
+    }
+
+    pub const fn document_bytes(&self) -> usize {
+        self.document.unpacked_bytes()
+    }
+
+    /// Of what viewers get.
+    pub fn etag(&self) -> HeaderValue {
+        tag(self.position, self.digest)
+    }
+
+    /// Another rendering of the movie has another one.
+    pub const fn stamp(&self) -> (u64, Sha256Prefix) {
+        (self.position, self.digest)
     }
 
     /// What `catalog:read` gets. Put together when it is asked for: editors are few, and the memory
     /// of a second rendering would not be.
-    pub fn editorial(
-        &self,
-        stale_since: Option<DateTime<Utc>>,
-    ) -> Result<EditorialMovie, serde_json::Error> {
+    pub fn editorial(&self, stale_since: Option<DateTime<Utc>>) -> io::Result<EditorialMovie> {
         let Movie { fields, stream_sources, caption_tracks } =
-            serde_json::from_slice(&self.document)?;
-        let Editorial { fields: editorial, stream_facts, caption_facts } = &self.editorial;
+            serde_json::from_slice(&self.document()?)?;
+        let Editorial { fields: editorial, stream_facts, caption_facts } =
+            serde_json::from_slice(&self.editorial.unpack()?)?;
         Ok(EditorialMovie {
             fields,
-            editorial: editorial.clone(),
+            editorial,
             stale_since,
             stream_sources: stream_sources
                 .into_iter()
                 .zip(stream_facts)
-                .map(|(source, facts)| EditorialStreamSource { source, facts: facts.clone() })
+                .map(|(source, facts)| EditorialStreamSource { source, facts })
                 .collect(),
             caption_tracks: caption_tracks
                 .into_iter()
                 .zip(caption_facts)
-                .map(|(track, facts)| EditorialCaptionTrack { track, facts: facts.clone() })
+                .map(|(track, facts)| EditorialCaptionTrack { track, facts })
                 .collect(),
         })
+    }
+
+    /// About what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let sealed = self.primary.as_ref().map_or(0, |primary| primary.sealed_url.as_str().len());
+        size_of::<Self>()
+            + self.title_key.as_str().len()
+            + 8 * (self.genres.len() + self.languages.len())
+            + self.document.packed_bytes()
+            + self.editorial.packed_bytes()
+            + sealed
     }
 }
 
 /// The position that made these bytes, and a digest: two renderings never share a tag.
 pub(crate) fn etag(position: u64, bytes: &[u8]) -> HeaderValue {
-    let digest = Sha256::digest(bytes);
-    let tag = format!("\"{position}-{}\"", hex::encode(&digest[..8]));
+    tag(position, sha256_prefix(&[bytes]))
+}
+
+fn tag(position: u64, digest: Sha256Prefix) -> HeaderValue {
+    let tag = format!("\"{position}-{}\"", hex::encode(digest));
     HeaderValue::try_from(tag).expect("digits and a hyphen between quotes are visible ASCII")
+}
+
+fn sha256_prefix(parts: &[&[u8]]) -> Sha256Prefix {
+    let mut sha256 = Sha256::new();
+    for part in parts {
+        sha256.update(part);
+    }
+    let mut prefix = Sha256Prefix::default();
+    let length = prefix.len();
+    prefix.copy_from_slice(&sha256.finalize()[..length]);
+    prefix
 }
 
 /// The same in every process, whatever its build.

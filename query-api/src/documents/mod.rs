@@ -68,7 +68,7 @@ pub struct MovieFields {
     pub position: u64,
 }
 
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EditorialFields {
     #[schema(value_type = schema::Visibility)]
     pub visibility: values::Visibility,

@@ -2,11 +2,18 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY},
+    http::header::{
+        CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY,
+    },
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use marquee_infra::http::ConsistencyToken;
+
+use super::{
+    encoding::Encoding,
+    page_cache::{Body, Rendered},
+};
 
 /// The `Cache-Control` of each age that answers may have.
 #[derive(Debug, Clone)]
@@ -32,59 +39,72 @@ fn cache_control(seconds: u32) -> HeaderValue {
         .expect("words and a number are visible ASCII")
 }
 
-/// A proxy must not answer a read that waits for a command with what it kept from before.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// It is compressed for those who take it; and a proxy must not answer a read that waits for a command
+/// with what it kept from before.
+const BY_ENCODING_AND_TOKEN: HeaderValue =
+    HeaderValue::from_static("accept-encoding, consistency-token");
+/// What is not compressed.
 const BY_TOKEN: HeaderValue = HeaderValue::from_static(ConsistencyToken::HEADER);
 
-/// A JSON document that everyone gets alike.
-pub(super) struct Document {
-    pub(super) body: Bytes,
-    pub(super) etag: HeaderValue,
-    pub(super) cache_control: HeaderValue,
+/// What everyone gets alike, until `edge`.
+pub(super) fn public(
+    request: &HttpRequest,
+    rendered: &Rendered,
+    freshness: &Freshness,
+    edge: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> HttpResponse {
+    let encoding = Encoding::of(request, rendered.plain().bytes.len());
+    let Body { bytes, etag, encoding } = rendered.body(encoding).clone();
+    let same = has_it(request, &rendered.plain().etag);
+    let mut response = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((ETAG, etag))
+        .insert_header((CACHE_CONTROL, freshness.until(edge, now)))
+        .insert_header((VARY, BY_ENCODING_AND_TOKEN));
+    if same {
+        return response.finish();
+    }
+    if let Some(encoding) = encoding {
+        response.insert_header((CONTENT_ENCODING, encoding.header()));
+    }
+    response.insert_header((CONTENT_TYPE, JSON)).body(bytes)
 }
 
-impl Document {
-    pub(super) fn public(
-        body: Bytes,
-        etag: HeaderValue,
-        freshness: &Freshness,
-        edge: Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
-    ) -> Self {
-        Self { body, etag, cache_control: freshness.until(edge, now) }
+/// What only some may see: it is kept by nobody.
+pub(super) fn private(request: &HttpRequest, body: Bytes, etag: HeaderValue) -> HttpResponse {
+    let same = has_it(request, &etag);
+    let mut response = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((ETAG, etag))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("private, no-cache")))
+        .insert_header((VARY, BY_TOKEN));
+    if same {
+        return response.finish();
     }
-
-    /// What only some may see is kept by nobody.
-    pub(super) fn private(body: Bytes, etag: HeaderValue) -> Self {
-        Self { body, etag, cache_control: HeaderValue::from_static("private, no-cache") }
-    }
-
-    pub(super) fn respond(self, request: &HttpRequest) -> HttpResponse {
-        if has_it(request, &self.etag) {
-            return HttpResponse::NotModified()
-                .insert_header((ETAG, self.etag))
-                .insert_header((CACHE_CONTROL, self.cache_control))
-                .insert_header((VARY, BY_TOKEN))
-                .finish();
-        }
-        HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
-            .insert_header((ETAG, self.etag))
-            .insert_header((CACHE_CONTROL, self.cache_control))
-            .insert_header((VARY, BY_TOKEN))
-            .body(self.body)
-    }
+    response.insert_header((CONTENT_TYPE, JSON)).body(body)
 }
 
-/// Weak comparison (RFC 9110 section 13.1.2). Our tags have no comma in them.
+/// Weak comparison (RFC 9110 section 13.1.2), in whatever encoding it was. Our tags have no comma in
+/// them.
 fn has_it(request: &HttpRequest, etag: &HeaderValue) -> bool {
-    let Ok(etag) = etag.to_str() else { return false };
+    // A tag between its quotes; of an encoded answer, that of the plain one.
+    fn plain(tag: &str) -> Option<&str> {
+        let tag = tag.strip_prefix('"')?.strip_suffix('"')?;
+        let encoded = Encoding::ALL.into_iter().find_map(|encoding| {
+            tag.strip_suffix(encoding.name()).and_then(|tag| tag.strip_suffix('-'))
+        });
+        Some(encoded.unwrap_or(tag))
+    }
+    let Some(etag) = etag.to_str().ok().and_then(plain) else { return false };
     request
         .headers()
         .get_all(IF_NONE_MATCH)
         .filter_map(|header| header.to_str().ok())
         .flat_map(|header| header.split(','))
         .map(str::trim)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+        .any(|tag| tag == "*" || plain(tag.strip_prefix("W/").unwrap_or(tag)) == Some(etag))
 }
 
 #[cfg(test)]
@@ -110,6 +130,9 @@ mod tests {
         let etag = HeaderValue::from_static("\"7-ab\"");
         for (header, expected) in [
             ("\"7-ab\"", true),
+            ("\"7-ab-gzip\"", true),
+            ("W/\"7-ab-br\"", true),
+            ("\"7-ab-deflate\"", false),
             ("W/\"7-ab\"", true),
             ("\"6-ab\", W/\"7-ab\"", true),
             ("*", true),

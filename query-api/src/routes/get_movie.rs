@@ -8,16 +8,16 @@ use marquee_infra::{
 };
 
 use super::{
-    Freshness,
-    conditional::Document,
-    consistency::{self, Patience},
+    Reads, conditional, consistency,
+    fields::Fields,
     get_movie_as_of::{get_movie_as_of, read_until},
     openapi::{MovieAnswer, MovieParameters, ReadHeaders},
+    page_cache::Rendered,
     parameters::Parameters,
-    require, snapshot,
+    require,
 };
 use crate::{
-    catalog::{Catalog, etag},
+    catalog::{CatalogMovie, etag},
     history::{History, Until},
 };
 
@@ -43,51 +43,64 @@ use crate::{
 )]
 pub(super) async fn get_movie(
     request: HttpRequest,
-    catalog: web::Data<Catalog>,
-    freshness: web::Data<Freshness>,
+    reads: web::Data<Reads>,
     history: web::Data<History>,
-    patience: web::Data<Patience>,
     principal: MaybePrincipal,
 ) -> Result<HttpResponse, Problem> {
-    let view = match request.query_string() {
-        "" => View::Viewers,
-        query => View::read(query)?,
+    let Wanted { view, fields } = match request.query_string() {
+        "" => Wanted { view: View::Viewers, fields: None },
+        query => Wanted::read(query)?,
     };
     if view != View::Viewers {
         require(&principal, Scope::CatalogRead)?;
     }
-    consistency::wait(&request, &catalog, **patience).await?;
     let id_or_slug = request.match_info().get("id_or_slug").unwrap_or_default();
     if let View::AsOf(until) = view {
+        consistency::wait(&request, &reads.catalog, reads.patience).await?;
         return get_movie_as_of(&request, &history, id_or_slug, until).await;
     }
 
-    let snapshot = snapshot(&catalog)?;
+    let snapshot = reads.snapshot(&request).await?;
     let now = clock::now();
     let movie = snapshot
-        .as_ref()
-        .and_then(|snapshot| snapshot.find(id_or_slug))
+        .find(id_or_slug)
         .filter(|movie| view == View::Editors || movie.is_available(now))
         .ok_or_else(movie_not_found)?;
-    let document = if view == View::Editors {
-        let stale_since =
-            snapshot.as_ref().and_then(|snapshot| snapshot.stale_since(movie.movie_id));
-        let body = movie
-            .editorial(stale_since)
-            .and_then(|movie| serde_json::to_vec(&movie))
+    if view == View::Editors {
+        let movie_now = movie.editorial(snapshot.stale_since(movie.movie_id));
+        let body = movie_now
+            .and_then(|movie| Ok(serde_json::to_vec(&movie)?))
             .map_err(Problem::internal)?;
+        let body = picked(body, fields.as_ref())?;
         let etag = etag(movie.position, &body);
-        Document::private(body.into(), etag)
-    } else {
-        Document::public(
-            movie.document.clone(),
-            movie.etag.clone(),
-            &freshness,
-            movie.next_edge(now),
-            now,
-        )
+        return Ok(conditional::private(&request, body.into(), etag));
+    }
+    let key = request.uri().path_and_query().map_or("", |path| path.as_str());
+    let rendered = match reads.pages.get(key, &**movie) {
+        Some(rendered) => rendered,
+        None => reads.pages.put(key, render(movie, fields.as_ref())?),
     };
-    Ok(document.respond(&request))
+    let edge = movie.next_edge(now);
+    Ok(conditional::public(&request, &rendered, &reads.freshness, edge, now))
+}
+
+fn render(movie: &CatalogMovie, fields: Option<&Fields>) -> Result<Rendered, Problem> {
+    let body = picked(movie.document().map_err(Problem::internal)?, fields)?;
+    let etag = if fields.is_some() { etag(movie.position, &body) } else { movie.etag() };
+    Ok(Rendered::new(movie.into(), body, etag))
+}
+
+fn picked(body: Vec<u8>, fields: Option<&Fields>) -> Result<Vec<u8>, Problem> {
+    match fields {
+        Some(fields) => fields.pick(&body).map_err(Problem::internal),
+        None => Ok(body),
+    }
+}
+
+/// What is asked for.
+struct Wanted {
+    view: View,
+    fields: Option<Fields>,
 }
 
 /// What of the movie is asked for. A URL has one meaning for everyone, whatever their scopes.
@@ -98,7 +111,7 @@ enum View {
     AsOf(Until),
 }
 
-impl View {
+impl Wanted {
     fn read(query: &str) -> Result<Self, Problem> {
         let mut parameters = Parameters::of(query);
         let any = parameters.take("visibility", |visibility| match visibility {
@@ -106,12 +119,17 @@ impl View {
             _ => Err("must be any, or not be there"),
         });
         let until = read_until(&mut parameters);
+        let fields = parameters.take("fields", |names| Fields::parse(names, any.is_some()));
+        if until.is_some() && fields.is_some() {
+            parameters.error("fields", "cannot be there beside as_of or as_of_version");
+        }
         parameters.finish()?;
-        Ok(match (until, any) {
-            (Some(until), _) => Self::AsOf(until),
-            (None, Some(())) => Self::Editors,
-            (None, None) => Self::Viewers,
-        })
+        let view = match (until, any) {
+            (Some(until), _) => View::AsOf(until),
+            (None, Some(())) => View::Editors,
+            (None, None) => View::Viewers,
+        };
+        Ok(Self { view, fields })
     }
 }
 

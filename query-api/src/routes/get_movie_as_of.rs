@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use marquee_infra::http::{Problem, ProblemCode};
 
 use super::{
-    conditional::Document,
+    conditional,
     movie_history::{cannot_read, never_there},
     parameters::Parameters,
 };
@@ -55,7 +55,7 @@ pub(super) async fn get_movie_as_of(
     };
     let body = serde_json::to_vec(&movie).map_err(Problem::internal)?;
     let etag = etag(movie.movie.fields.position, &body);
-    Ok(Document::private(body.into(), etag).respond(request))
+    Ok(conditional::private(request, body.into(), etag))
 }
 
 fn not_then(why: &str) -> Problem {

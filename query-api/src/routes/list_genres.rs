@@ -1,9 +1,6 @@
 //! `GET /v1/genres`: the genres of what viewers see now, with how many movies each has.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Utc};
 use marquee_infra::{
     clock,
     http::{CommonProblems, MaybePrincipal, Problem},
@@ -12,15 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Freshness, PageCache,
-    conditional::Document,
-    consistency::{self, Patience},
-    openapi::ReadHeaders,
-    page_cache::Rendered,
-    parameters::Parameters,
-    snapshot,
+    Reads, conditional, openapi::ReadHeaders, page_cache::Rendered, parameters::Parameters,
 };
-use crate::catalog::{Catalog, Snapshot};
+use crate::catalog::Snapshot;
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct GenreList<'a> {
@@ -48,51 +39,27 @@ struct GenreItem<'a> {
 )]
 pub(super) async fn list_genres(
     request: HttpRequest,
-    catalog: web::Data<Catalog>,
-    pages: web::Data<PageCache>,
-    freshness: web::Data<Freshness>,
-    patience: web::Data<Patience>,
+    reads: web::Data<Reads>,
     _principal: MaybePrincipal,
 ) -> Result<HttpResponse, Problem> {
-    consistency::wait(&request, &catalog, **patience).await?;
-    let snapshot = snapshot(&catalog)?;
-    let Some(snapshot) = snapshot.as_ref() else { return Err(super::not_read_yet()) };
     let now = clock::now();
+    let snapshot = reads.snapshot(&request).await?;
+    let snapshot = snapshot.at(now);
     let key = request.uri().path_and_query().map_or("", |path| path.as_str());
-    let rendered = if let Some(rendered) = pages.get(key, snapshot, now) {
+    let rendered = if let Some(rendered) = reads.pages.get(key, &**snapshot) {
         rendered
     } else {
         Parameters::of(request.query_string()).finish()?;
-        pages.put(key, render(snapshot, now)?)
+        reads.pages.put(key, render(snapshot)?)
     };
-    let document = Document::public(
-        rendered.body.clone(),
-        rendered.etag.clone(),
-        &freshness,
-        rendered.valid_until,
-        now,
-    );
-    Ok(document.respond(&request))
+    Ok(conditional::public(&request, &rendered, &reads.freshness, snapshot.next_edge(), now))
 }
 
-/// Case is ignored, as in the list's filter; of several spellings the first in the alphabet is shown.
-fn render(snapshot: &Snapshot, now: DateTime<Utc>) -> Result<Rendered, Problem> {
-    let mut genres = BTreeMap::<String, GenreItem<'_>>::new();
-    let mut valid_until: Option<DateTime<Utc>> = None;
-    for movie in snapshot.movies() {
-        if let Some(edge) = movie.next_edge(now) {
-            valid_until = Some(valid_until.map_or(edge, |earlier| earlier.min(edge)));
-        }
-        if !movie.is_available(now) {
-            continue;
-        }
-        for genre in &movie.genres {
-            let item = genres.entry(genre.to_lowercase()).or_insert(GenreItem { genre, movies: 0 });
-            item.movies += 1;
-            item.genre = item.genre.min(genre);
-        }
-    }
-    let list = GenreList { items: genres.into_values().collect(), position: snapshot.position() };
+/// Case is ignored, as in the list's filter.
+fn render(snapshot: &Snapshot) -> Result<Rendered, Problem> {
+    let genres = snapshot.shown().genres().into_iter();
+    let items = genres.map(|(genre, movies)| GenreItem { genre, movies }).collect();
+    let list = GenreList { items, position: snapshot.position() };
     let body = serde_json::to_vec(&list).map_err(Problem::internal)?;
-    Ok(Rendered::new(snapshot, body, valid_until))
+    Ok(Rendered::list(snapshot, body))
 }

@@ -3,6 +3,8 @@
 mod conditional;
 mod consistency;
 mod cors;
+mod encoding;
+mod fields;
 mod get_movie;
 mod get_movie_as_of;
 mod get_viewing_session;
@@ -25,7 +27,7 @@ mod verify_stream_token;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpResponse, Resource, Route,
+    HttpRequest, HttpResponse, Resource, Route,
     guard::fn_guard,
     http::header::{ALLOW, HeaderValue, WWW_AUTHENTICATE},
     middleware::from_fn,
@@ -37,7 +39,7 @@ use marquee_infra::{
     rate_limit,
 };
 
-use crate::catalog::{Catalog, Snapshot};
+use crate::catalog::{Catalog, CursorKey, Snapshot};
 
 pub use conditional::Freshness;
 pub use consistency::Patience;
@@ -117,7 +119,7 @@ pub const ENDPOINTS: [Endpoint; 13] = [
     },
     Endpoint {
         path: "/v1/events",
-        methods: &["GET"],
+        methods: READ,
         limited: true,
         handler: || web::route().to(read_events::read_events),
     },
@@ -195,6 +197,24 @@ fn require(principal: &MaybePrincipal, scope: Scope) -> Result<(), Problem> {
         .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"marquee\"")));
     };
     principal.require(scope)
+}
+
+/// What reads of the catalog need.
+#[derive(Debug)]
+pub struct Reads {
+    pub catalog: Arc<Catalog>,
+    pub pages: PageCache,
+    pub freshness: Freshness,
+    pub patience: Patience,
+    pub cursors: CursorKey,
+}
+
+impl Reads {
+    /// The catalog, as new as the request wants it; 503 until it has been read for the first time.
+    async fn snapshot(&self, request: &HttpRequest) -> Result<Arc<Snapshot>, Problem> {
+        consistency::wait(request, &self.catalog, self.patience).await?;
+        self.catalog.snapshot().as_ref().map(Arc::clone).ok_or_else(not_read_yet)
+    }
 }
 
 /// The catalog as it is now; 503 until it has been read for the first time.

@@ -73,6 +73,9 @@ pub(super) struct ReadHeaders {
     /// An earlier answer's `ETag`: 304 if the answer is still that one.
     #[param(rename = "If-None-Match")]
     if_none_match: Option<String>,
+    /// br and gzip are known.
+    #[param(rename = "Accept-Encoding")]
+    accept_encoding: Option<String>,
     /// From a command's answer: waits until the command can be read, or answers 503 not_yet_projected. Several, of
     /// several commands, are separated by commas.
     #[param(rename = "Consistency-Token")]
@@ -93,7 +96,8 @@ pub(super) struct WaitHeader {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documentation: list_movies reads them")]
 pub(super) struct ListParameters {
-    /// Words of the title, or what they begin with; case is ignored.
+    /// Each of its words begins a word of the title, or is a word of the synopsis. Case and accents are
+    /// ignored. At most 16 words.
     #[param(example = "metro")]
     q: Option<String>,
     /// Case is ignored.
@@ -102,13 +106,19 @@ pub(super) struct ListParameters {
     /// Of a caption track; ISO 639-1.
     #[param(example = "en")]
     language: Option<String>,
+    /// `relevance` (what fits `q` best comes first) where there is a `q`, else `title`, if it is left
+    /// away. `newest`: what was added last comes first.
     #[param(inline, example = "title")]
     sort: Option<SortOrder>,
     /// How many at most; 20 if it is left away.
     #[param(minimum = 1, maximum = 100, example = 50)]
     limit: Option<u32>,
-    /// The `next_cursor` of the page before, of a list with the same other parameters.
+    /// The `next_cursor` of the page before, of a list with the same other parameters (`limit` and
+    /// `fields` may change). After a quarter of an hour, or many changes: 410 cursor_expired.
     cursor: Option<String>,
+    /// The members of each movie that are wanted, with commas between (`movie_id,title,poster_url`); all
+    /// if it is left away.
+    fields: Option<String>,
     /// Also what viewers do not see; needs catalog:read.
     #[param(inline)]
     visibility: Option<Any>,
@@ -121,6 +131,9 @@ pub(super) struct MovieParameters {
     /// Also what viewers do not see, and more of it; needs catalog:read.
     #[param(inline)]
     visibility: Option<Any>,
+    /// The members that are wanted, with commas between (`title,synopsis`); all if it is left away. Not
+    /// beside `as_of`.
+    fields: Option<String>,
     /// The movie as it was at this instant; needs catalog:read.
     as_of: Option<DateTime<Utc>>,
     /// The movie as it was after so many events; needs catalog:read. Not beside `as_of`.
@@ -375,7 +388,7 @@ pub(super) struct ListAnswer {
     total: usize,
     /// `cursor` of the next page; null at the end.
     next_cursor: Option<String>,
-    /// The highest event position that the page may show.
+    /// The highest event position that the pages may show.
     position: u64,
 }
 
@@ -412,6 +425,8 @@ pub(super) struct StreamTokenBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(dead_code, reason = "documentation: Sort::parse has the real ones")]
 enum SortOrder {
+    #[serde(rename = "relevance")]
+    Relevance,
     #[serde(rename = "title")]
     Title,
     #[serde(rename = "-title")]
@@ -420,6 +435,12 @@ enum SortOrder {
     AvailabilityStart,
     #[serde(rename = "-availability_start")]
     AvailabilityStartDescending,
+    #[serde(rename = "availability_end")]
+    AvailabilityEnd,
+    #[serde(rename = "-availability_end")]
+    AvailabilityEndDescending,
+    #[serde(rename = "newest")]
+    Newest,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

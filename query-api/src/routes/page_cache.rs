@@ -1,34 +1,85 @@
-//! Rendered lists. One is good for as long as the snapshot it was made from is the current one and
-//! no movie in it comes or goes by the passing of time.
+//! Rendered answers, for as long as they are true: of a list while its snapshot is the current one,
+//! of a movie while it is as it was rendered.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 
-use crate::catalog::{Snapshot, etag};
+use super::encoding::Encoding;
+use crate::catalog::{CatalogMovie, Snapshot, etag};
 
 #[derive(Debug, Clone)]
 pub struct PageCache(Cache<String, Arc<Rendered>>);
 
+/// What an answer was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    Snapshot { serial: u64 },
+    Movie { position: u64, digest: [u8; 8] },
+}
+
+impl From<&Snapshot> for Source {
+    fn from(snapshot: &Snapshot) -> Self {
+        Self::Snapshot { serial: snapshot.serial() }
+    }
+}
+
+impl From<&CatalogMovie> for Source {
+    fn from(movie: &CatalogMovie) -> Self {
+        let (position, digest) = movie.stamp();
+        Self::Movie { position, digest }
+    }
+}
+
+/// A body, in each encoding that was asked for.
 #[derive(Debug)]
 pub(super) struct Rendered {
-    serial: u64,
-    pub(super) body: Bytes,
+    source: Source,
+    plain: Body,
+    encoded: [OnceLock<Body>; Encoding::ALL.len()],
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    pub(super) bytes: Bytes,
     pub(super) etag: HeaderValue,
-    pub(super) valid_until: Option<DateTime<Utc>>,
+    pub(super) encoding: Option<Encoding>,
 }
 
 impl Rendered {
-    pub(super) fn new(
-        snapshot: &Snapshot,
-        body: Vec<u8>,
-        valid_until: Option<DateTime<Utc>>,
-    ) -> Self {
-        let etag = etag(snapshot.position(), &body);
-        Self { serial: snapshot.serial(), body: body.into(), etag, valid_until }
+    pub(super) fn new(source: Source, bytes: Vec<u8>, etag: HeaderValue) -> Self {
+        let plain = Body { bytes: bytes.into(), etag, encoding: None };
+        Self { source, plain, encoded: Default::default() }
+    }
+
+    pub(super) fn list(snapshot: &Snapshot, bytes: Vec<u8>) -> Self {
+        let etag = etag(snapshot.position(), &bytes);
+        Self::new(snapshot.into(), bytes, etag)
+    }
+
+    pub(super) fn plain(&self) -> &Body {
+        &self.plain
+    }
+
+    /// Compressed once, by whoever wants it first.
+    pub(super) fn body(&self, encoding: Option<Encoding>) -> &Body {
+        let Some(encoding) = encoding else { return &self.plain };
+        self.encoded[encoding as usize].get_or_init(|| self.compress(encoding))
+    }
+
+    /// Each encoding has a tag of its own (RFC 9110 section 8.8.3.3).
+    fn compress(&self, encoding: Encoding) -> Body {
+        let tag = self.plain.etag.to_str().ok().and_then(|tag| tag.strip_suffix('"'));
+        let tag = tag.map(|tag| HeaderValue::try_from(format!("{tag}-{}\"", encoding.name())));
+        match (encoding.compress(&self.plain.bytes), tag) {
+            (Ok(bytes), Some(Ok(etag))) => {
+                Body { bytes: bytes.into(), etag, encoding: Some(encoding) }
+            }
+            // What cannot be compressed is sent as it is.
+            _ => self.plain.clone(),
+        }
     }
 }
 
@@ -37,7 +88,8 @@ impl PageCache {
         Self(
             Cache::builder()
                 .weigher(|key: &String, page: &Arc<Rendered>| {
-                    u32::try_from(key.len() + page.body.len() + 256).unwrap_or(u32::MAX)
+                    // Compressed, both together are shorter than the plain one.
+                    u32::try_from(key.len() + 2 * page.plain.bytes.len() + 512).unwrap_or(u32::MAX)
                 })
                 .max_capacity(bytes)
                 .build(),
@@ -45,15 +97,9 @@ impl PageCache {
     }
 
     /// `key` is the request's path and query.
-    pub(super) fn get(
-        &self,
-        key: &str,
-        snapshot: &Snapshot,
-        now: DateTime<Utc>,
-    ) -> Option<Arc<Rendered>> {
-        self.0.get(key).filter(|page| {
-            page.serial == snapshot.serial() && page.valid_until.is_none_or(|edge| now < edge)
-        })
+    pub(super) fn get(&self, key: &str, source: impl Into<Source>) -> Option<Arc<Rendered>> {
+        let source = source.into();
+        self.0.get(key).filter(|page| page.source == source)
     }
 
     pub(super) fn put(&self, key: &str, page: Rendered) -> Arc<Rendered> {

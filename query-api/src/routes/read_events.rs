@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
-    http::header::{ACCEPT, Accept, CACHE_CONTROL, Header},
+    http::{
+        Method,
+        header::{ACCEPT, Accept, CACHE_CONTROL, Header},
+    },
     web,
 };
 use marquee_domain::{
@@ -53,6 +56,9 @@ pub(super) async fn read_events(
         .insert_header((CACHE_CONTROL, "no-store"))
         // nginx would wait for more before it passes anything on.
         .insert_header(("X-Accel-Buffering", "no"));
+    if request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
     Ok(response.streaming(feed.into_chunks()))
 }
 

@@ -26,7 +26,7 @@ const SESSIONS: &str = "/v1/viewing-sessions";
 const SESSION: &str = "/v1/viewing-sessions/{session_id}";
 const SESSION_EVENTS: &str = "/v1/viewing-sessions/{session_id}/events";
 
-const ALL: [Row; 38] = [
+const ALL: [Row; 39] = [
     ("GET", "/v1/movies", "/v1/movies", [200, 200, 200, 401, 401]),
     ("HEAD", "/v1/movies", "/v1/movies", [200, 200, 200, 401, 401]),
     ("GET", "/v1/movies", "/v1/movies?visibility=any", [401, 403, 200, 401, 401]),
@@ -64,6 +64,7 @@ const ALL: [Row; 38] = [
     ("HEAD", "/v1/genres", "/v1/genres", [200, 200, 200, 401, 401]),
     // Not with `catalog:read`: what data teams get is more than editors.
     ("GET", "/v1/events", "/v1/events?limit=1", [401, 200, 403, 401, 401]),
+    ("HEAD", "/v1/events", "/v1/events?limit=1", [401, 200, 403, 401, 401]),
     ("GET", "/v1/events", "/v1/events?limit=x", [401, 400, 403, 401, 401]),
     // The second caller has `ops:read`, too.
     ("GET", SESSIONS, "/v1/viewing-sessions", [401, 200, 403, 401, 401]),

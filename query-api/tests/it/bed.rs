@@ -232,6 +232,8 @@ fn settings(database_url: &str, name: &str) -> Settings {
             max_age_seconds: 5,
             consistency_wait_ms: 2_000,
             page_cache_bytes: 1 << 20,
+            cursor_seconds: 600,
+            past_bytes: 1 << 20,
         },
         stream_token: StreamTokenSettings { keys: TOKEN_KEYS.into(), ttl_seconds: 300 },
         viewer: ViewerSettings { context_key: "ab".repeat(32).into() },

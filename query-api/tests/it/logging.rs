@@ -39,11 +39,13 @@ struct Line {
 }
 
 impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+    fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "request_id" {
-            self.request_id = Some(format!("{value:?}"));
+            self.request_id = Some(value.to_owned());
         }
     }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

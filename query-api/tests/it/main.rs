@@ -1,5 +1,6 @@
 //! Against real servers: `eval "$(infra/local/stack env --profile test)"` says where they are.
 
+mod answers;
 mod as_of;
 mod authorization;
 mod bed;
@@ -17,10 +18,12 @@ mod logging;
 mod movies;
 mod openapi;
 mod outages;
+mod paging;
 mod proxy;
 mod rate_limit;
 mod read_your_writes;
 mod sample;
+mod search;
 mod statements;
 mod stream_tokens;
 mod topic;

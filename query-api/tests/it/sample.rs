@@ -16,6 +16,7 @@ pub struct Sample {
     pub movie_id: MovieId,
     pub title: String,
     pub slug: String,
+    pub synopsis: String,
     pub genres: Vec<&'static str>,
     pub languages: Vec<&'static str>,
     pub start: DateTime<Utc>,
@@ -67,6 +68,7 @@ impl Sample {
             movie_id,
             title: title.to_owned(),
             slug: format!("{}-{movie_id}", slug(title)),
+            synopsis: "A synopsis.".to_owned(),
             genres: vec!["Drama"],
             languages: vec!["en"],
             start: now - TimeDelta::hours(1),
@@ -103,12 +105,13 @@ impl Sample {
                  duration_minutes, availability_start, availability_end, visibility, poster_url,
                  created_at, created_by, updated_at, updated_by, removed, version, position,
                  kafka_partition, state)
-             VALUES (?, ?, ?, 'A synopsis.', ?, 90, ?, ?, ?, 'https://img.example/p.jpg',
+             VALUES (?, ?, ?, ?, ?, 90, ?, ?, ?, 'https://img.example/p.jpg',
                  ?, ?, ?, ?, ?, ?, ?, ?, '{}')",
         )
         .bind(&id)
         .bind(&self.title)
         .bind(&self.slug)
+        .bind(&self.synopsis)
         .bind(Json(&self.genres))
         .bind(self.start)
         .bind(self.end)
