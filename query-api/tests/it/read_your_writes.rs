@@ -136,10 +136,13 @@ async fn no_proxy_answers_a_read_that_waits_with_what_it_kept() {
     for path in [format!("/v1/movies/{}", movie.slug), "/v1/movies".into(), "/v1/genres".into()] {
         let kept = api.client.get(&path).await;
         assert_eq!(kept.header("cache-control"), "public, max-age=5");
-        assert_eq!(kept.header("vary").to_lowercase(), "consistency-token");
+        assert!(kept.header("vary").to_lowercase().contains("consistency-token"), "{kept:?}");
         let etag = kept.header("etag").to_owned();
         let unchanged = api.client.get_with(&path, &[("If-None-Match", &etag)]).await;
         assert_eq!(unchanged.status, 304);
-        assert_eq!(unchanged.header("vary").to_lowercase(), "consistency-token");
+        assert!(
+            unchanged.header("vary").to_lowercase().contains("consistency-token"),
+            "{unchanged:?}"
+        );
     }
 }
