@@ -86,6 +86,16 @@ impl Lease {
         Ok((renewed == 1).then_some(Held { until, ..held }))
     }
 
+    /// For whoever works in rounds: takes it if nobody holds it, and renews one that is held long before
+    /// it expires.
+    pub async fn hold(&self, held: Option<Held>) -> Result<Option<Held>, sqlx::Error> {
+        let Some(held) = held else { return self.acquire().await };
+        if held.until.saturating_duration_since(Instant::now()) > self.term * 2 / 3 {
+            return Ok(Some(held));
+        }
+        self.renew(held).await
+    }
+
     /// Renews it at a third of its term. Returns when it is lost.
     pub async fn keep(&self, mut held: Held) {
         let mut wait = self.term / 3;

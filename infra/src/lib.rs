@@ -1,5 +1,6 @@
 //! The adapters that the services share. Nothing here knows a business rule.
 
+pub mod breaker;
 pub mod clock;
 pub mod config;
 pub mod event_log;

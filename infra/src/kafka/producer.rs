@@ -1,14 +1,7 @@
 //! Publishing the facts that are in no event log: what viewers did. Kafka's acknowledgement is
 //! their durability, so publishing ends when Kafka has them, and fails fast when it can't be had.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use rdkafka::{
@@ -20,6 +13,7 @@ use rdkafka::{
 use thiserror::Error;
 
 use super::{ClientSettings, CloudEvent, QuietContext, is_unavailable};
+use crate::breaker::Breaker;
 
 /// From the call to the acknowledgement, with all of librdkafka's own retries.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -78,7 +72,7 @@ impl FactProducer {
             .set("socket.nagle.disable", "true")
             .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
             .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string());
-        let breaker = Arc::new(Breaker::new());
+        let breaker = Arc::new(Breaker::closed(TRIAL_INTERVAL));
         let context = FactContext { breaker: Arc::clone(&breaker) };
         let producer = FutureProducer::from_config_and_context(&config, context)?;
         Ok(Self { producer, breaker })
@@ -160,47 +154,5 @@ impl ClientContext for FactContext {
             self.breaker.open();
         }
         QuietContext.error(error, reason);
-    }
-}
-
-/// Open while Kafka is known to be away.
-struct Breaker {
-    started: Instant,
-    /// Milliseconds since `started` until which it is open; 0: closed.
-    open_until: AtomicU64,
-}
-
-impl Breaker {
-    fn new() -> Self {
-        Self { started: Instant::now(), open_until: AtomicU64::new(0) }
-    }
-
-    fn open(&self) {
-        self.open_until.store(self.after(TRIAL_INTERVAL), Ordering::Relaxed);
-    }
-
-    fn close(&self) {
-        self.open_until.store(0, Ordering::Relaxed);
-    }
-
-    /// When the time is over, one caller gets through and keeps it open for the others.
-    fn lets_through(&self) -> bool {
-        let until = self.open_until.load(Ordering::Relaxed);
-        until == 0
-            || (self.after(Duration::ZERO) >= until
-                && self
-                    .open_until
-                    .compare_exchange(
-                        until,
-                        self.after(TRIAL_INTERVAL),
-                        Ordering::Relaxed,
-                        Ordering::Relaxed,
-                    )
-                    .is_ok())
-    }
-
-    fn after(&self, delay: Duration) -> u64 {
-        // Never 0, which means closed.
-        u64::try_from((self.started.elapsed() + delay).as_millis()).unwrap_or(u64::MAX).max(1)
     }
 }

@@ -1,9 +1,6 @@
 //! Taking the lead, keeping it, and copying what there is to copy.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use marquee_infra::{
     kafka::{self, PARTITIONER, QuietContext, TopicsError},
@@ -122,7 +119,7 @@ impl Publisher {
     }
 
     async fn round(&mut self) -> Result<Round, CopyError> {
-        self.held = self.hold().await?;
+        self.held = self.lease.hold(self.held).await?;
         if self.held.is_none() {
             self.reporter.stands_by();
             return Ok(Round::Standby);
@@ -142,15 +139,6 @@ impl Publisher {
         }
         self.reporter.copied(copied.len());
         Ok(Round::Copied)
-    }
-
-    /// The lease, renewed long before it expires.
-    async fn hold(&self) -> Result<Option<Held>, sqlx::Error> {
-        let Some(held) = self.held else { return self.lease.acquire().await };
-        if held.until.saturating_duration_since(Instant::now()) > self.lease.term() * 2 / 3 {
-            return Ok(Some(held));
-        }
-        self.lease.renew(held).await
     }
 
     async fn open(&mut self) -> Result<Producing, CopyError> {
