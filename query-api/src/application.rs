@@ -1,6 +1,12 @@
 //! The service as a whole: built from settings, run until it is told to stop.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{
     dev::{Server, ServerHandle},
@@ -19,7 +25,6 @@ use marquee_infra::{
     sealing::{Sealer, SealingError},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::ExposeSecret;
 use serde_json::json;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -33,7 +38,12 @@ use crate::{
     history::History,
     routes::{self, ApiDescription, Freshness, Heartbeat, PageCache, Patience, Reads},
     sessions::{Reporter, SessionIds, SessionReader},
-    tokens::{Audit, BadContextKey, Issuer, KeyRing, KeyRingError, LiveTokens, ViewerContextKey},
+    tokens::{
+        Audit, BadContextKey, Cdns, CdnsError, Issuer, KeysFile, KeysFileError, LiveCdns,
+        LiveTokens, Outbox, ViewerContextKey,
+        cdn::KeysStatus,
+        outbox::{self, OutboxStatus},
+    },
 };
 
 /// How often making the topics is tried while Kafka is away.
@@ -55,7 +65,9 @@ pub enum BuildError {
     #[error(transparent)]
     Sealing(#[from] SealingError),
     #[error("stream_token.keys {0}")]
-    TokenKeys(#[from] KeyRingError),
+    TokenKeys(#[from] CdnsError),
+    #[error("stream_token.keys_file {path}")]
+    TokenKeysFile { path: PathBuf, source: KeysFileError },
     #[error(transparent)]
     ContextKey(#[from] BadContextKey),
 }
@@ -111,6 +123,7 @@ impl Application {
         let redis = redis::connect_lazy(&settings.redis.url)?;
         let topics = settings.topics.names();
 
+        let stop = CancellationToken::new();
         let authenticator = web::Data::new(Authenticator::new(&settings.jwt)?);
         let sealer = web::Data::new(Sealer::new(pool.clone(), &settings.sealing.keys)?);
         let viewers = web::Data::new(ViewerContextKey::parse(&settings.viewer.context_key)?);
@@ -126,20 +139,16 @@ impl Application {
         ));
         let buckets = web::Data::new(Buckets::new(redis.clone(), &settings.redis.key_prefix));
         let facts = FactProducer::new(&settings.kafka)?;
-        let reporter =
-            web::Data::new(Reporter::new(facts.clone(), topics.viewing_sessions.clone()));
+        let reporter = web::Data::new(Reporter::new(facts, topics.viewing_sessions.clone()));
         let session_ids = web::Data::new(SessionIds::new(&settings.viewer.context_key)?);
         let heartbeat = web::Data::new(Heartbeat(settings.viewing_session.heartbeat_seconds));
         let sessions = web::Data::new(SessionReader::new(pool.clone()));
-        let issuer = web::Data::new(Issuer::new(
-            KeyRing::parse(settings.stream_token.keys.expose_secret())?,
-            TimeDelta::seconds(settings.stream_token.ttl_seconds.into()),
-            LiveTokens::new(redis.clone(), &settings.redis.key_prefix),
-            Audit::new(facts, topics.stream_tokens.clone()),
-        ));
         let report = accounts::report_own(pool.clone(), Account::QueryApi);
         let schema = mysql::schema_check(&pool);
         let history = web::Data::new(History::new(pool.clone()));
+        let tokens = Tokens::build(settings, &topics, &stop)?;
+        let issuer = web::Data::new(tokens.issuer);
+
         let catalog = Arc::new(Catalog::empty());
         let patience = Patience(Duration::from_millis(settings.catalog.consistency_wait_ms));
         let reads = web::Data::new(Reads {
@@ -150,7 +159,6 @@ impl Application {
             cursors: CursorKey::derive(&settings.viewer.context_key),
         });
         let patience = web::Data::new(patience);
-        let stop = CancellationToken::new();
         let feeds_stop = stop.child_token();
         // Of their own: data teams are not to make viewers wait for a connection.
         let feed_pool = mysql::connect_lazy(&settings.mysql.url, settings.feed.max_connections)?;
@@ -168,7 +176,10 @@ impl Application {
             Arc::clone(&catalog),
         );
         let health = Health::new(
-            vec![schema, catalog_check(&catalog, follower.following()), redis_check(redis)],
+            [schema, catalog_check(&catalog, follower.following()), redis_check(redis)]
+                .into_iter()
+                .chain(tokens.checks)
+                .collect(),
             metrics,
         );
 
@@ -243,6 +254,63 @@ impl Application {
         tracing::info!("query-api has stopped");
         outcome
     }
+}
+
+/// What issues stream tokens, and what tells how it fares.
+struct Tokens {
+    issuer: Issuer,
+    checks: Vec<Check>,
+}
+
+impl Tokens {
+    fn build(
+        settings: &Settings,
+        topics: &Topics,
+        stop: &CancellationToken,
+    ) -> Result<Self, BuildError> {
+        let mut checks = Vec::new();
+        let token = &settings.stream_token;
+        let cdns = if token.keys_file.is_empty() {
+            LiveCdns::new(Cdns::of_every_host(&token.keys)?)
+        } else {
+            let path = Path::new(&token.keys_file);
+            let file = KeysFile::open(path)
+                .map_err(|source| BuildError::TokenKeysFile { path: path.to_owned(), source })?;
+            let live = file.live();
+            checks.push(keys_check(file.watch()));
+            tokio::spawn(stop.child_token().run_until_cancelled_owned(file.follow()));
+            live
+        };
+        // Of its own: a flood of tokens while Kafka is away is not to keep the catalog from following.
+        let pool = mysql::connect_lazy(&settings.mysql.url, outbox::CONNECTIONS)?;
+        let producer = FactProducer::new(&settings.kafka)?;
+        let topic = topics.stream_tokens.clone();
+        let outbox = Outbox::start(pool, producer.clone(), topic.clone(), stop.child_token());
+        checks.push(outbox_check(outbox.watch()));
+        let redis = &settings.redis;
+        let live = LiveTokens::connect_lazy(&redis.url, &redis.key_prefix, stop.child_token())?;
+        let ttl = TimeDelta::seconds(token.ttl_seconds.into());
+        let issuer = Issuer::new(cdns, ttl, live, Audit::new(producer, topic, outbox));
+        Ok(Self { issuer, checks })
+    }
+}
+
+/// A file of keys that can't be taken is the operator's to mend; those before it serve on.
+fn keys_check(status: impl Fn() -> KeysStatus + Send + Sync + 'static) -> Check {
+    Check::informative("stream_token_keys", move || {
+        let KeysStatus { key_ids, problem } = status();
+        let refused = problem.map(|_| "the file of keys cannot be taken".to_owned());
+        async move { refused.map_or_else(|| Ok(json!(key_ids)), Err) }
+    })
+}
+
+/// Records that wait for Kafka are as durable as those in it.
+fn outbox_check(status: impl Fn() -> OutboxStatus + Send + Sync + 'static) -> Check {
+    Check::informative("stream_token_outbox", move || {
+        let OutboxStatus { leads, waiting, problem } = status();
+        let stuck = problem.is_some();
+        async move { Ok(json!({ "leads": leads, "waiting": waiting, "stuck": stuck })) }
+    })
 }
 
 /// While MySQL is away, the catalog is served as it was. One that no longer follows for another reason

@@ -1,6 +1,7 @@
 //! The viewers' side: the catalog from memory, stream tokens, and what the edge asks about them.
 //!
-//! It writes to no table: what viewers do becomes facts in Kafka.
+//! What viewers do becomes facts in Kafka. The one table that it writes to is an outbox: what could not
+//! become a fact in Kafka yet.
 
 mod application;
 pub mod catalog;

@@ -11,7 +11,7 @@ use marquee_infra::{
     settings::{MysqlSettings, RedisSettings, SealingSettings, TopicsSettings},
     telemetry::LogSettings,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::routes;
@@ -56,6 +56,7 @@ pub struct CatalogSettings {
 #[serde(deny_unknown_fields)]
 pub struct StreamTokenSettings {
     pub keys: SecretString,
+    pub keys_file: String,
     pub ttl_seconds: u32,
 }
 
@@ -111,6 +112,13 @@ impl Settings {
         let invalid = |what: &str| Err(ConfigError::Invalid(what.to_owned()));
         if !(1..=MAX_TTL_SECONDS).contains(&self.stream_token.ttl_seconds) {
             return invalid("stream_token.ttl_seconds must be from 1 to 300");
+        }
+        let keys = !self.stream_token.keys.expose_secret().is_empty();
+        let keys_file = !self.stream_token.keys_file.is_empty();
+        if keys == keys_file {
+            return invalid(
+                "one of stream_token.keys and stream_token.keys_file must be set, and not both",
+            );
         }
         // With the reading itself, the catalog is never staler than 250 ms.
         if !(1..=200).contains(&self.catalog.poll_interval_ms) {

@@ -3,11 +3,11 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, HeaderValue},
+    http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE},
     web,
 };
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use marquee_domain::MovieId;
 use marquee_infra::{
     clock,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    tokens::{IssueError, Issuer, TokenRequest, ViewerContextKey},
+    tokens::{IssueError, Issuer, TokenRequest, ViewerContextKey, cdn::Cookie},
 };
 
 const MAX_SESSION_ID_CHARS: usize = 128;
@@ -39,8 +39,12 @@ pub(super) struct StreamToken {
     token_id: Uuid,
     #[schema(value_type = Uuid)]
     movie_id: MovieId,
-    /// Plays the movie, segments and all, until `expires_at`.
+    /// Plays the movie until `expires_at`: segments and all, unless there are `cookies`.
     signed_url: String,
+    /// For a CDN that takes no token in the path (`CloudFront`): to be sent with every request below
+    /// their `path`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cookies: Vec<PlaybackCookie>,
     #[schema(format = DateTime)]
     issued_at: String,
     #[schema(format = DateTime)]
@@ -50,6 +54,14 @@ pub(super) struct StreamToken {
     refresh_after: String,
     /// To be sent with the next request, so that it is known for the same viewer's.
     session_id: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct PlaybackCookie {
+    name: &'static str,
+    value: String,
+    /// The movie's directory.
+    path: String,
 }
 
 /// A signed URL that plays the movie for a few minutes
@@ -109,6 +121,7 @@ pub(super) async fn issue_stream_token(
         .issue(TokenRequest {
             movie_id,
             available_until: movie.window.end(),
+            source_id: primary.stream_source_id,
             playlist: &playlist,
             viewer: &viewer,
             now,
@@ -117,17 +130,41 @@ pub(super) async fn issue_stream_token(
         .await
         .map_err(cannot_issue)?;
 
-    Ok(HttpResponse::Created()
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .json(StreamToken {
-            token_id: token.token_id,
-            movie_id,
-            signed_url: token.signed_url,
-            issued_at: rfc3339(token.issued_at),
-            expires_at: rfc3339(token.expires_at),
-            refresh_after: rfc3339(token.refresh_after),
-            session_id,
-        }))
+    let mut response = HttpResponse::Created();
+    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    for cookie in &token.cookies {
+        if let Some(domain) = &cookie.domain {
+            response
+                .append_header((SET_COOKIE, set_cookie(cookie, domain, token.expires_at - now)));
+        }
+    }
+    let cookies = token.cookies.into_iter().map(PlaybackCookie::from).collect();
+    Ok(response.json(StreamToken {
+        token_id: token.token_id,
+        movie_id,
+        signed_url: token.signed_url,
+        cookies,
+        issued_at: rfc3339(token.issued_at),
+        expires_at: rfc3339(token.expires_at),
+        refresh_after: rfc3339(token.refresh_after),
+        session_id,
+    }))
+}
+
+impl From<Cookie> for PlaybackCookie {
+    fn from(cookie: Cookie) -> Self {
+        Self { name: cookie.name, value: cookie.value, path: cookie.path }
+    }
+}
+
+/// For a browser whose API and CDN are below one domain. All parts are of characters that a cookie may
+/// have.
+fn set_cookie(cookie: &Cookie, domain: &str, life: TimeDelta) -> String {
+    let Cookie { name, value, path, .. } = cookie;
+    let seconds = life.num_seconds();
+    format!(
+        "{name}={value}; Domain={domain}; Path={path}; Max-Age={seconds}; Secure; HttpOnly; SameSite=None"
+    )
 }
 
 /// The body may be left away.
@@ -162,14 +199,13 @@ fn cannot_open(error: SealingError) -> Problem {
 fn cannot_issue(error: IssueError) -> Problem {
     match error {
         IssueError::WindowEnds => movie_not_found(),
-        IssueError::Unsignable(cause) => {
+        IssueError::UnknownHost | IssueError::Unsignable(_) => {
             Problem::new(ProblemCode::StreamUnusable, "the movie's stream cannot be signed")
-                .with_cause(cause)
+                .with_cause(error)
         }
-        IssueError::Audit(cause) if cause.retryable() => {
+        IssueError::Audit(cause) => {
             Problem::unavailable("the token cannot be audited right now", 1, cause)
         }
-        IssueError::Audit(cause) => Problem::internal(cause),
     }
 }
 

@@ -15,7 +15,7 @@ use marquee_infra::http::{Problem, ProblemBody, Quiet};
 use super::snapshot;
 use crate::{
     catalog::{Catalog, Snapshot},
-    tokens::{Issuer, KeyRing},
+    tokens::{Cdns, Issuer},
 };
 
 /// In this endpoint's answer, and in the edge's request to `verify`.
@@ -48,10 +48,10 @@ pub(super) async fn stream_token_validity(
         .insert_header((CACHE_CONTROL, NO_STORE))
         // The edge puts the half second into its key; this is but longer than that.
         .insert_header((ACCEL_EXPIRES, HeaderValue::from_static("1")))
-        .insert_header((VALIDITY, tag(snapshot, issuer.keys())))
+        .insert_header((VALIDITY, tag(snapshot, &issuer.cdns().now())))
         .finish())
 }
 
-pub(super) fn tag(snapshot: &Snapshot, keys: &KeyRing) -> String {
-    format!("{:016x}{}", snapshot.availability(), keys.digest())
+pub(super) fn tag(snapshot: &Snapshot, cdns: &Cdns) -> String {
+    format!("{:016x}{}", snapshot.availability(), cdns.verifying_digest())
 }

@@ -56,9 +56,9 @@ pub(super) async fn verify_stream_token(
     };
     let snapshot = snapshot(&catalog)?;
     let Some(snapshot) = snapshot.as_ref() else { return Err(super::not_read_yet()) };
-    let now = clock::now();
-    let until = verify(issuer.keys(), snapshot, token, path, now).map_err(refused)?;
-    let known = header(VALIDITY.as_str()) == Some(tag(snapshot, issuer.keys()).as_str());
+    let (now, cdns) = (clock::now(), issuer.cdns().now());
+    let until = verify(&cdns, snapshot, token, path, now).map_err(refused)?;
+    let known = header(VALIDITY.as_str()) == Some(tag(snapshot, &cdns).as_str());
     Ok(HttpResponse::NoContent()
         .insert_header((CACHE_CONTROL, NO_STORE))
         .insert_header((ACCEL_EXPIRES, kept_until(until, now).filter(|_| known).unwrap_or(NEVER)))

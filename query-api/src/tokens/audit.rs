@@ -1,12 +1,20 @@
-//! The audit record of a token: in Kafka before anyone has the token.
+//! The audit record of a token: durable before anyone has the token.
+//!
+//! In Kafka, acknowledged by all in-sync replicas; while Kafka is away, in the outbox.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use marquee_domain::MovieId;
 use marquee_infra::kafka::{CloudEvent, FactProducer, PublishError};
 use serde::Serialize;
+use thiserror::Error;
 use uuid::Uuid;
 
-use super::{ViewerContext, live::TokenRecord};
+use super::{
+    ViewerContext,
+    cdn::Signed,
+    live::TokenRecord,
+    outbox::{Entry, Outbox, OutboxError},
+};
 
 const EVENT_TYPE: &str = "marquee.stream-token.StreamTokenIssued.v1";
 
@@ -14,6 +22,16 @@ const EVENT_TYPE: &str = "marquee.stream-token.StreamTokenIssued.v1";
 pub struct Audit {
     producer: FactProducer,
     topic: String,
+    outbox: Outbox,
+}
+
+/// Neither Kafka nor MySQL is known to have the record.
+#[derive(Debug, Error)]
+#[error("neither Kafka ({kafka}) nor the outbox took the audit record")]
+pub struct AuditError {
+    kafka: PublishError,
+    #[source]
+    outbox: OutboxError,
 }
 
 /// The token itself is not in it: an audit must not be a way to play.
@@ -44,41 +62,59 @@ enum TokenEvent<'a> {
 }
 
 impl Audit {
-    pub fn new(producer: FactProducer, topic: String) -> Self {
-        Self { producer, topic }
+    pub fn new(producer: FactProducer, topic: String, outbox: Outbox) -> Self {
+        Self { producer, topic, outbox }
     }
 
-    /// Returns when Kafka has acknowledged it. Repeating it is harmless: the token's id is the
-    /// event's.
+    /// Returns when the record is durable. Repeating it is harmless: the token's id is the event's.
     pub(super) async fn issued(
         &self,
         record: &TokenRecord,
         movie_id: MovieId,
         viewer: &ViewerContext,
-        redacted_url: &str,
+        dialect: &'static str,
+        signed: &Signed,
         stateless: bool,
-    ) -> Result<(), PublishError> {
+    ) -> Result<(), AuditError> {
         let payload = serde_json::to_vec(&TokenEvent::StreamTokenIssued {
             token_id: record.token_id,
             movie_id,
             viewer_context: viewer.as_str(),
-            dialect: "EDGE_AUTH",
+            dialect,
             key_id: &record.key_id,
-            token_sha256: &record.token_sha256,
-            signed_url: redacted_url,
+            token_sha256: &signed.token_sha256,
+            signed_url: &signed.redacted_url,
             issued_at: rfc3339(record.issued_at),
             expires_at: rfc3339(record.expires_at),
             stateless,
         })
         .expect("plain members with string keys are always JSON");
-        let event = CloudEvent::viewer_fact(
-            record.token_id,
-            EVENT_TYPE,
-            movie_id.to_string(),
-            record.issued_at,
-        );
-        self.producer.publish(&self.topic, viewer.as_str(), &event, &payload).await
+        let entry = Entry {
+            token_id: record.token_id,
+            movie_id,
+            viewer_context: viewer.as_str().to_owned(),
+            issued_at: record.issued_at,
+            payload,
+        };
+        // Also when Kafka refuses it: the record is kept, and the outbox tells that it waits.
+        match publish(&self.producer, &self.topic, &entry).await {
+            Ok(()) => Ok(()),
+            Err(kafka) => {
+                self.outbox.put(entry).await.map_err(|outbox| AuditError { kafka, outbox })
+            }
+        }
     }
+}
+
+/// Returns when Kafka has acknowledged it.
+pub(super) async fn publish(
+    producer: &FactProducer,
+    topic: &str,
+    entry: &Entry,
+) -> Result<(), PublishError> {
+    let movie_id = entry.movie_id.to_string();
+    let event = CloudEvent::viewer_fact(entry.token_id, EVENT_TYPE, movie_id, entry.issued_at);
+    producer.publish(topic, &entry.viewer_context, &event, &entry.payload).await
 }
 
 fn rfc3339(instant: DateTime<Utc>) -> String {

@@ -1,5 +1,7 @@
--- Notes that a token's audit record is acknowledged, if the token is still the current one.
--- KEYS[1]: the token's record. ARGV: its id.
-if redis.call('HGET', KEYS[1], 'token_id') == ARGV[1] then
-    redis.call('HSET', KEYS[1], 'audited', 1)
+-- Notes of tokens that their audit records are durable, of each that is still the current one.
+-- KEYS: the tokens' records. ARGV: their ids, in the same order.
+for index, key in ipairs(KEYS) do
+    if redis.call('HGET', key, 'token_id') == ARGV[index] then
+        redis.call('HSET', key, 'audited', 1)
+    end
 end

@@ -2,17 +2,18 @@
 //! playlists and segments from the CDN.
 
 mod audit;
-pub mod edge_auth;
+pub mod cdn;
 mod issuer;
-mod keys;
 mod live;
+pub mod outbox;
 mod path;
 mod verifier;
 mod viewer;
 
-pub use audit::Audit;
+pub use audit::{Audit, AuditError};
+pub use cdn::{Cdns, CdnsError, KeysFile, KeysFileError, LiveCdns};
 pub use issuer::{IssueError, IssuedToken, Issuer, TokenRequest};
-pub use keys::{KeyRing, KeyRingError};
 pub use live::LiveTokens;
+pub use outbox::Outbox;
 pub use verifier::{Refusal, verify};
 pub use viewer::{BadContextKey, ViewerContext, ViewerContextKey};

@@ -1,11 +1,8 @@
-//! What part of a CDN a token opens, and the URL that carries it.
+//! What part of a CDN a token opens: the playlist's directory, and all that is below.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use thiserror::Error;
 use url::Url;
-
-/// The path segment that carries a token; the edge's configuration knows it too.
-const TOKEN_SEGMENT: &str = "hdnts=";
 
 /// What stands for itself in an ACL. All else is percent-encoded, among it the dialect's own
 /// separators `~`, `!` and `*`.
@@ -26,10 +23,6 @@ const IN_ACL: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'@');
 
-/// What stands for itself in the one path segment that is the token.
-const IN_TOKEN_SEGMENT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'=');
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UnsignablePath {
     /// Its directory is the whole host: a token for it would open every movie there.
@@ -37,6 +30,8 @@ pub enum UnsignablePath {
     Root,
     #[error("the playlist's path is not text, or has empty or dot segments")]
     NotCanonical,
+    #[error("the playlist's directory has characters that mean something to this CDN")]
+    NotPlain,
 }
 
 /// The ACL for a playlist: its directory and what is below.
@@ -52,6 +47,17 @@ pub fn acl_of(playlist: &Url) -> Result<String, UnsignablePath> {
         return Err(UnsignablePath::NotCanonical);
     }
     Ok(format!("{}/*", utf8_percent_encode(directory, IN_ACL)))
+}
+
+/// The playlist's directory, for dialects that have no way of escaping: of unreserved characters alone.
+pub fn plain_directory(playlist: &Url) -> Result<&str, UnsignablePath> {
+    acl_of(playlist)?;
+    let directory = playlist.path().rsplit_once('/').map_or("", |(directory, _)| directory);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
+    if !directory.bytes().all(plain) {
+        return Err(UnsignablePath::NotPlain);
+    }
+    Ok(directory)
 }
 
 /// Whether the ACL opens the path that the edge is about to serve, decoded and normalised as the
@@ -71,15 +77,6 @@ fn is_canonical(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|segments| {
         segments.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
     }) && !path.chars().any(|c| c == '%' || c == '\\' || c.is_control())
-}
-
-/// The playlist's URL with the token as its first path segment, so that what the playlist names
-/// relative to itself carries the token too.
-pub fn signed_url(playlist: &Url, token: &str) -> String {
-    let mut url = playlist.clone();
-    let segment = utf8_percent_encode(token, IN_TOKEN_SEGMENT);
-    url.set_path(&format!("/{TOKEN_SEGMENT}{segment}{}", playlist.path()));
-    url.into()
 }
 
 #[cfg(test)]
@@ -141,14 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_one_path_segment_and_the_rest_of_the_url_stays() {
-        let signed = signed_url(
-            &url("https://cdn.example:8443/movies/a%20b/m.m3u8?v=1&w=2"),
-            "st=1~acl=/a%7E/*~hmac=0f",
-        );
+    fn a_plain_directory_needs_no_escaping_in_any_dialect() {
+        let plain = |text: &str| plain_directory(&url(text)).map(str::to_owned);
         assert_eq!(
-            signed,
-            "https://cdn.example:8443/hdnts=st=1~acl=%2Fa%257E%2F%2A~hmac=0f/movies/a%20b/m.m3u8?v=1&w=2"
+            plain("https://cdn.example/movies/a-b_c.d~e/m.m3u8").unwrap(),
+            "/movies/a-b_c.d~e"
         );
+        for (text, error) in [
+            ("https://cdn.example/m.m3u8", UnsignablePath::Root),
+            ("https://cdn.example/a//m.m3u8", UnsignablePath::NotCanonical),
+            ("https://cdn.example/a*/m.m3u8", UnsignablePath::NotPlain),
+            ("https://cdn.example/a%20b/m.m3u8", UnsignablePath::NotPlain),
+            ("https://cdn.example/a%2Fb/m.m3u8", UnsignablePath::NotPlain),
+            ("https://cdn.example/a\"b/m.m3u8", UnsignablePath::NotPlain),
+        ] {
+            assert_eq!(plain(text), Err(error), "{text}");
+        }
     }
 }

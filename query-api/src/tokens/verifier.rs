@@ -4,7 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use marquee_domain::MovieId;
 use thiserror::Error;
 
-use super::{KeyRing, edge_auth::Unverified, path};
+use super::{
+    cdn::{Cdns, edge_auth::Unverified},
+    path,
+};
 use crate::catalog::Snapshot;
 
 /// Another instance's clock may be a little ahead of ours. Expiry has no such leeway.
@@ -31,7 +34,7 @@ pub enum Refusal {
 
 /// Until when the token opens the path, if nothing changes. `path` as the edge is about to serve it: decoded and normalised.
 pub fn verify(
-    keys: &KeyRing,
+    cdns: &Cdns,
     snapshot: &Snapshot,
     token: &str,
     path: &str,
@@ -40,7 +43,7 @@ pub fn verify(
     let unverified = Unverified::read(token).map_err(|_| Refusal::Malformed)?;
     let claims = unverified.claims;
     let (movie_id, key_id) = claims.data.split_once('.').ok_or(Refusal::Malformed)?;
-    let key = keys.get(key_id).ok_or(Refusal::UnknownKey)?;
+    let key = cdns.edge_auth_key(key_id).ok_or(Refusal::UnknownKey)?;
     if !unverified.is_signed_with(key.secret()) {
         return Err(Refusal::Signature);
     }

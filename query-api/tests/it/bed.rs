@@ -235,7 +235,11 @@ fn settings(database_url: &str, name: &str) -> Settings {
             cursor_seconds: 600,
             past_bytes: 1 << 20,
         },
-        stream_token: StreamTokenSettings { keys: TOKEN_KEYS.into(), ttl_seconds: 300 },
+        stream_token: StreamTokenSettings {
+            keys: TOKEN_KEYS.into(),
+            keys_file: String::new(),
+            ttl_seconds: 300,
+        },
         viewer: ViewerSettings { context_key: "ab".repeat(32).into() },
         viewing_session: ViewingSessionSettings { heartbeat_seconds: 30 },
         rate_limit: RateLimitSettings {

@@ -100,29 +100,111 @@ async fn without_redis_a_token_is_issued_and_marked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_kafka_no_token_leaves_and_the_reserved_one_is_audited_when_it_does() {
+async fn while_redis_hangs_tokens_are_issued_and_marked() {
     let mut bed = Bed::new().await;
     bed.make_topics().await;
-    let brokers = std::mem::replace(&mut bed.settings.kafka.brokers, "127.0.0.1:1".to_owned());
+    // It takes connections, and never says a word.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/0", silent.local_addr().unwrap());
+    bed.settings.redis.url = SecretString::from(url);
+    let api = bed.start().await;
+    let mut movie = Sample::new("Alpha");
+    bed.show(&api, &mut movie).await;
+    for _ in 0..4 {
+        let answer = api.client.post(&movie.tokens_path(), &json!({}), &[]).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    let audited = read_all(&bed, &bed.topics.stream_tokens).await;
+    assert_eq!(audited.len(), 4);
+    assert!(audited.iter().all(|record| record.payload["stateless"] == true));
+}
+
+/// What nobody listens at.
+const NOWHERE: &str = "127.0.0.1:1";
+
+async fn waiting(bed: &Bed) -> i64 {
+    sqlx::query_scalar("SELECT COUNT(*) FROM stream_token_outbox")
+        .fetch_one(&bed.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_kafka_a_token_s_record_is_in_the_outbox_and_is_published_once_it_is_back() {
+    let mut bed = Bed::new().await;
+    bed.make_topics().await;
+    let brokers = std::mem::replace(&mut bed.settings.kafka.brokers, NOWHERE.to_owned());
+    let mut movie = Sample::new("Alpha");
+    let issued = {
+        let api = bed.start().await;
+        bed.show(&api, &mut movie).await;
+        let mut issued = Vec::new();
+        for session in ["tv-1", "tv-2", "tv-1"] {
+            let body = json!({ "session_id": session });
+            let answer = api.client.post(&movie.tokens_path(), &body, &[]).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+            issued.push(answer.json);
+        }
+        // In the outbox before the answer: no waiting here.
+        assert_eq!(waiting(&bed).await, 2);
+        api.stop_gracefully().await;
+        issued
+    };
+    assert_eq!(issued[0]["token_id"], issued[2]["token_id"]);
+
+    bed.settings.kafka.brokers = brokers;
+    assert!(read_all(&bed, &bed.topics.stream_tokens).await.is_empty());
+    let api = bed.start().await;
+    until("the outbox is published", async || waiting(&bed).await == 0).await;
+    let audited = read_all(&bed, &bed.topics.stream_tokens).await;
+    assert_eq!(audited.len(), 2);
+    for (record, answer) in audited.iter().zip(&issued) {
+        let of_it =
+            |record: &&crate::topic::Record| record.payload["token_id"] == answer["token_id"];
+        let record = audited.iter().find(of_it).unwrap_or(record);
+        assert_eq!(record.payload["token_id"], answer["token_id"]);
+        assert_eq!(record.event.event_type, "marquee.stream-token.StreamTokenIssued.v1");
+        assert_eq!(record.event.id, answer["token_id"].as_str().unwrap());
+        assert_eq!(Some(record.key.as_str()), record.payload["viewer_context"].as_str());
+    }
+    let ready = api.client.get("/readyz").await;
+    assert_eq!(ready.json["checks"]["stream_token_outbox"]["ok"], true, "{ready:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_kafka_and_mysql_no_token_leaves_and_the_reserved_one_is_audited_when_it_does() {
+    let mut bed = Bed::new().await;
+    bed.make_topics().await;
+    let brokers = std::mem::replace(&mut bed.settings.kafka.brokers, NOWHERE.to_owned());
+    let url = bed.settings.mysql.url.expose_secret().to_owned();
     let mut movie = Sample::new("Alpha");
     let body = json!({ "session_id": "tv-1" });
     {
+        let proxy = Proxy::before(&url).await;
+        bed.settings.mysql.url = proxy.url(&url).into();
         let api = bed.start().await;
         bed.show(&api, &mut movie).await;
+        // The movie's data key is in memory from now on.
+        let other = json!({ "session_id": "tv-2" });
+        assert_eq!(api.client.post(&movie.tokens_path(), &other, &[]).await.status, 201);
+        proxy.cut();
         for _ in 0..2 {
             let refused = api.client.post(&movie.tokens_path(), &body, &[]).await;
             refused.is_problem(503, "unavailable");
             assert_eq!(refused.header("retry-after"), "1");
             assert!(!refused.body.contains("cdn.example"));
         }
+        api.stop_gracefully().await;
     }
+    assert_eq!(waiting(&bed).await, 1);
+    bed.settings.mysql.url = url.into();
     bed.settings.kafka.brokers = brokers;
-    assert!(read_all(&bed, &bed.topics.stream_tokens).await.is_empty());
     // The reservation is still there, unaudited: whoever hands it out audits it first.
     let api = bed.start().await;
     let answer = api.client.post(&movie.tokens_path(), &body, &[]).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let audited = read_all(&bed, &bed.topics.stream_tokens).await;
-    assert_eq!(audited.len(), 1);
-    assert_eq!(audited[0].payload["token_id"], answer.json["token_id"]);
+    let of_it =
+        audited.iter().filter(|record| record.payload["token_id"] == answer.json["token_id"]);
+    assert_eq!(of_it.count(), 1);
 }

@@ -1,7 +1,7 @@
 //! All SQL is known to the server, with the tables as the migrations made them.
 
 use chrono::{DateTime, Utc};
-use query_api::{catalog, history, sessions};
+use query_api::{catalog, history, sessions, tokens::outbox};
 use sqlx::{Executor, Row};
 
 use crate::bed::Bed;
@@ -16,7 +16,8 @@ fn statements() -> Vec<String> {
 async fn every_statement_can_be_prepared() {
     let bed = Bed::new().await;
     let mut connection = bed.pool.acquire().await.unwrap();
-    for statement in &statements() {
+    let outbox = outbox::STATEMENTS.map(str::to_owned);
+    for statement in statements().iter().chain(&outbox) {
         connection.prepare(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 }

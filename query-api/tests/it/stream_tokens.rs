@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
+use marquee_domain::StreamSourceId;
 use marquee_infra::clock;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -17,7 +18,7 @@ use crate::{
 
 const USER: &str = "0197d2a5-0000-7000-8000-000000000001";
 
-async fn with_movie(bed: &Bed) -> (Running, Sample) {
+pub async fn with_movie(bed: &Bed) -> (Running, Sample) {
     bed.make_topics().await;
     let api = bed.start().await;
     let mut movie = Sample::new("Alpha");
@@ -25,14 +26,14 @@ async fn with_movie(bed: &Bed) -> (Running, Sample) {
     (api, movie)
 }
 
-async fn ask(api: &Running, movie: &Sample, session: &str) -> Answer {
+pub async fn ask(api: &Running, movie: &Sample, session: &str) -> Answer {
     let answer =
         api.client.post(&movie.tokens_path(), &json!({ "session_id": session }), &[]).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer
 }
 
-fn instant(json: &Value) -> DateTime<Utc> {
+pub fn instant(json: &Value) -> DateTime<Utc> {
     json.as_str().expect("a text").parse().expect("an instant")
 }
 
@@ -119,6 +120,14 @@ async fn until_refresh_after_everyone_who_asks_for_the_same_viewer_gets_the_same
     let audited = read_all(&bed, &bed.topics.stream_tokens).await;
     assert!(audited.iter().all(|record| record.payload["token_id"] == *first));
 
+    // Of one token there is one audit record, however many ask for it once it is known to be there.
+    until("the record is noted", async || {
+        let known = read_all(&bed, &bed.topics.stream_tokens).await.len();
+        ask(&api, &movie, "tv-1").await;
+        read_all(&bed, &bed.topics.stream_tokens).await.len() == known
+    })
+    .await;
+
     // Another session, user or movie is another token.
     let mut second = Sample::new("Beta");
     bed.show(&api, &mut second).await;
@@ -178,7 +187,9 @@ async fn a_token_ends_with_its_movie_s_window_and_changes_with_its_source() {
     assert_eq!(instant(&cut.json["expires_at"]).timestamp(), movie.end.timestamp());
 
     // Another primary source: a token for the old directory is not, either.
-    movie.source.as_mut().unwrap().url = "https://cdn.example/elsewhere/a.m3u8".to_owned();
+    let source = movie.source.as_mut().unwrap();
+    source.stream_source_id = StreamSourceId::new(clock::new_uuid());
+    source.url = "https://cdn.example/elsewhere/a.m3u8".to_owned();
     bed.show(&api, &mut movie).await;
     let moved = ask(&api, &movie, "tv-1").await;
     assert_ne!(moved.json["token_id"], cut.json["token_id"]);
@@ -221,6 +232,15 @@ async fn bad_requests_are_told_what_is_wrong() {
     }
     let got = api.client.get(&path).await;
     assert_eq!(got.is_problem(405, "method_not_allowed").header("allow"), "POST");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ttl_beyond_five_minutes_is_refused_at_start() {
+    let mut bed = Bed::new().await;
+    for (ttl_seconds, fits) in [(0, false), (1, true), (300, true), (301, false)] {
+        bed.settings.stream_token.ttl_seconds = ttl_seconds;
+        assert_eq!(bed.settings.check().is_ok(), fits, "{ttl_seconds}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use rdkafka::{
 };
 use serde_json::Value;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, until};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -22,7 +22,14 @@ pub struct Record {
 
 /// All that is in the topic now.
 pub async fn read_all(bed: &Bed, topic: &str) -> Vec<Record> {
-    try_read_all(bed, topic).await.expect("Kafka is up")
+    let mut records = None;
+    // A new topic's partitions change their minds about who leads them.
+    until("the topic can be read", async || {
+        records = try_read_all(bed, topic).await.ok();
+        records.is_some()
+    })
+    .await;
+    records.expect("it was read")
 }
 
 pub async fn try_read_all(bed: &Bed, topic: &str) -> KafkaResult<Vec<Record>> {
