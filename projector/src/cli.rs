@@ -7,7 +7,7 @@ use marquee_infra::{mysql, telemetry};
 
 use crate::{
     application::Application,
-    audit::{self, AuditArgs},
+    audit::{self, AuditArgs, AuditTokensArgs},
     migrate::{self, GrantsArgs, MigrateArgs},
     parked::{self, ParkedCommand},
     rebuild::{self, RebuildArgs, RollbackArgs},
@@ -38,6 +38,8 @@ enum Command {
     },
     /// Prove that the event log, Kafka and the read models agree, or tell where they do not
     Audit(AuditArgs),
+    /// Prove that every stream token has its row in the audit, or name those that have none
+    AuditTokens(AuditTokensArgs),
     /// Records that could not be decoded or applied
     #[command(subcommand)]
     Parked(ParkedCommand),
@@ -62,6 +64,9 @@ impl Cli {
             Command::Migrate(args) => migrate::migrate(&Settings::load()?, &args).await,
             Command::Grants(args) => migrate::print_grants(&args),
             Command::Audit(args) => Ok(audit::command(&Settings::load()?, &args).await),
+            Command::AuditTokens(args) => {
+                Ok(audit::tokens_command(&Settings::load()?, &args).await)
+            }
             Command::Status { json } => show_status(&Settings::load()?, json).await,
             Command::Parked(command) => parked::command(&Settings::load()?, command).await,
             Command::Sessions(command) => {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use marquee_domain::MovieId;
 use rdkafka::{Message, message::OwnedMessage};
 use serde::Deserialize;
-use sqlx::{MySqlConnection, QueryBuilder, Row};
+use sqlx::{MySqlConnection, QueryBuilder, Row, mysql::MySqlRow};
 use uuid::Uuid;
 
 use crate::{
@@ -20,6 +20,14 @@ use crate::{
 
 const MAX_ROWS: usize = 128;
 const MAX_IDS: usize = 1024;
+
+const ISSUED: &str = "StreamTokenIssued";
+const RENEWED: &str = "StreamTokenRenewed";
+
+/// A list of ids is to follow.
+pub(crate) const SELECT_BY_ID: &str = "SELECT token_id, movie_id, event_type, viewer_context,
+     dialect, key_id, token_sha256, signed_url, issued_at, expires_at, stateless
+     FROM stream_token_audit WHERE token_id IN ";
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokenAudit;
@@ -35,7 +43,7 @@ impl Projection for TokenAudit {
         let mut applied = Applied::default();
         let mut tokens = Vec::with_capacity(records.len());
         for (index, record) in records.iter().enumerate() {
-            match decode(record) {
+            match decode(record.payload()) {
                 Ok(Some(token)) => tokens.push(token),
                 Ok(None) => applied.skipped += 1,
                 Err(error) => {
@@ -65,11 +73,11 @@ enum TokenEvent {
 }
 
 #[expect(clippy::struct_field_names, reason = "the payload's names")]
-#[derive(Debug, Deserialize)]
-struct Token {
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Token {
     #[serde(skip)]
     event_type: &'static str,
-    token_id: Uuid,
+    pub(crate) token_id: Uuid,
     movie_id: MovieId,
     viewer_context: String,
     dialect: String,
@@ -85,15 +93,40 @@ impl Token {
     fn key(&self) -> (String, String) {
         (self.token_id.to_string(), self.movie_id.to_string())
     }
+
+    /// A row of [`SELECT_BY_ID`].
+    pub(crate) fn of_row(row: &MySqlRow) -> anyhow::Result<Self> {
+        // sqlx takes text of a binary collation for bytes, unless it is told not to look.
+        let text = |column| row.try_get_unchecked::<String, _>(column);
+        let event_type = match text("event_type")?.as_str() {
+            ISSUED => ISSUED,
+            RENEWED => RENEWED,
+            other => anyhow::bail!("{other} is no event of a token"),
+        };
+        Ok(Self {
+            event_type,
+            token_id: text("token_id")?.parse()?,
+            movie_id: text("movie_id")?.parse()?,
+            viewer_context: text("viewer_context")?,
+            dialect: text("dialect")?,
+            key_id: text("key_id")?,
+            token_sha256: text("token_sha256")?,
+            signed_url: text("signed_url")?,
+            issued_at: row.try_get("issued_at")?,
+            expires_at: row.try_get("expires_at")?,
+            stateless: row.try_get("stateless")?,
+        })
+    }
 }
 
-fn decode(record: &OwnedMessage) -> Result<Option<Token>, String> {
-    let payload = record.payload().ok_or("the record has no value")?;
+/// The token that a record's value tells of; none of another type.
+pub(crate) fn decode(value: Option<&[u8]>) -> Result<Option<Token>, String> {
+    let payload = value.ok_or("the record has no value")?;
     let event: TokenEvent = serde_json::from_slice(payload)
         .map_err(|error| format!("the value is not a token event: {error}"))?;
     let (event_type, token) = match event {
-        TokenEvent::StreamTokenIssued(token) => ("StreamTokenIssued", token),
-        TokenEvent::StreamTokenRenewed(token) => ("StreamTokenRenewed", token),
+        TokenEvent::StreamTokenIssued(token) => (ISSUED, token),
+        TokenEvent::StreamTokenRenewed(token) => (RENEWED, token),
         TokenEvent::Other => return Ok(None),
     };
     for (name, digest) in

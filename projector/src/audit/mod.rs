@@ -17,6 +17,8 @@ mod repair;
 mod report;
 mod scan;
 mod sessions;
+mod tokens;
+mod tokens_report;
 
 use anyhow::Context;
 use marquee_infra::{event_log::LogInspector, kafka::CursorStore};
@@ -28,6 +30,7 @@ pub use self::{
     positions::Range,
     report::{LookedAt, Report},
     scan::REPAIRED_AT,
+    tokens::{AuditTokensArgs, command as tokens_command},
 };
 use self::{
     documents::Documents,
