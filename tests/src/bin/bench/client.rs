@@ -90,6 +90,17 @@ pub fn get_for(address: SocketAddr, path: &str, forwarded_for: Ipv4Addr) -> Vec<
     .into_bytes()
 }
 
+/// A `POST` request's bytes, as a proxy passes on that of the anonymous client at `forwarded_for`.
+pub fn post_for(address: SocketAddr, path: &str, forwarded_for: Ipv4Addr, json: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n\
+         X-Forwarded-For: {forwarded_for}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{json}",
+        json.len()
+    )
+    .into_bytes()
+}
+
 /// A `POST` request's bytes.
 pub fn post(address: SocketAddr, path: &str, token: &str, json: &str) -> Vec<u8> {
     with_body("POST", "application/json", address, path, token, json)

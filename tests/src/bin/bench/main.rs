@@ -25,6 +25,7 @@ mod steps;
 mod table;
 mod to_kafka;
 mod to_visible;
+mod tokens;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -101,6 +102,8 @@ enum Section {
     Reads,
     /// Catalog reads, with and without rate limits
     Limits,
+    /// Stream tokens with their audit
+    Tokens,
 }
 
 impl Arguments {
@@ -163,6 +166,11 @@ async fn main() -> anyhow::Result<()> {
         let marquee = Marquee::prepare(setup.clone()).await;
         let movies = catalog::fill(&marquee, arguments.movies).await?;
         limits::run(&marquee, &movies, plan, servers, &mut report).await?;
+    }
+    if arguments.wants(Section::Tokens) {
+        let marquee = Marquee::prepare(setup.clone()).await;
+        let movies = catalog::fill(&marquee, arguments.movies).await?;
+        tokens::run(&marquee, &movies, plan, servers, &mut report).await?;
     }
     let wanted =
         Wanted { feed: arguments.wants(Section::Feed), replay: arguments.wants(Section::Replay) };
