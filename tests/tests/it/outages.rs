@@ -160,10 +160,12 @@ async fn commands_are_accepted_while_kafka_is_away_and_published_exactly_once_wh
 
 #[tokio::test]
 async fn no_stream_token_leaves_while_its_audit_cannot_be_written() {
-    let proxy = before_kafka(Weather::Cut).await;
-    // The query API alone is cut off from Kafka.
+    let kafka = before_kafka(Weather::Cut).await;
+    let mysql = before(&servers().database_url, Weather::Fair).await;
+    // The query API alone is cut off from both.
     let marquee = Marquee::prepare(Setup { edge: true, ..Setup::default() }).await;
-    marquee.query_api.set("KAFKA_BROKERS", &proxy.address());
+    marquee.query_api.set("KAFKA_BROKERS", &kafka.address());
+    marquee.query_api.set("DATABASE_URL", &marquee.database.url(Some(&mysql.address())));
     marquee.command_api.start_ready().await;
     marquee.projector.start_ready().await;
     marquee.query_api.start().await;
@@ -174,15 +176,25 @@ async fn no_stream_token_leaves_while_its_audit_cannot_be_written() {
         (queries.get(&path).send().await.status == 200).then_some(())
     })
     .await;
-
     let tokens = format!("{path}/stream-tokens");
-    let session = json!({ "session_id": samples::tag() });
-    let refused = in_time("the request is answered", queries.post(&tokens).json(&session).send());
-    let refused = refused.await;
-    assert_unavailable(&refused);
-    assert!(!refused.text().contains("signed_url"), "{refused:?}");
+    // Without Kafka it is in the outbox.
+    let _ = queries
+        .post(&tokens)
+        .json(&json!({ "session_id": samples::tag() }))
+        .send()
+        .await
+        .expect(201);
 
-    proxy.set(Weather::Fair);
+    let session = json!({ "session_id": samples::tag() });
+    for weather in [Weather::Cut, Weather::Stalled] {
+        mysql.set(weather);
+        let refused = queries.post(&tokens).json(&session).send();
+        let refused = in_time("the request is answered", refused).await;
+        assert_unavailable(&refused);
+        assert!(!refused.text().contains("signed_url"), "{refused:?}");
+    }
+
+    kafka.set(Weather::Fair);
     let issued = until("a token is issued", async || {
         let answer = queries.post(&tokens).json(&session).send().await;
         assert!([201, 503].contains(&answer.status), "{answer:?}");
