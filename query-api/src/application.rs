@@ -150,15 +150,8 @@ impl Application {
         let issuer = web::Data::new(tokens.issuer);
 
         let catalog = Arc::new(Catalog::empty());
-        let patience = Patience(Duration::from_millis(settings.catalog.consistency_wait_ms));
-        let reads = web::Data::new(Reads {
-            catalog: Arc::clone(&catalog),
-            pages: PageCache::with_capacity(settings.catalog.page_cache_bytes),
-            freshness: Freshness::up_to(settings.catalog.max_age_seconds),
-            patience,
-            cursors: CursorKey::derive(&settings.viewer.context_key),
-        });
-        let patience = web::Data::new(patience);
+        let reads = web::Data::new(reads(settings, &catalog));
+        let patience = web::Data::new(reads.patience);
         let feeds_stop = stop.child_token();
         // Of their own: data teams are not to make viewers wait for a connection.
         let feed_pool = mysql::connect_lazy(&settings.mysql.url, settings.feed.max_connections)?;
@@ -253,6 +246,16 @@ impl Application {
         signal.abort();
         tracing::info!("query-api has stopped");
         outcome
+    }
+}
+
+fn reads(settings: &Settings, catalog: &Arc<Catalog>) -> Reads {
+    Reads {
+        catalog: Arc::clone(catalog),
+        pages: PageCache::with_capacity(settings.catalog.page_cache_bytes),
+        freshness: Freshness::up_to(settings.catalog.max_age_seconds),
+        patience: Patience(Duration::from_millis(settings.catalog.consistency_wait_ms)),
+        cursors: CursorKey::derive(&settings.viewer.context_key),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `POST /v1/viewing-sessions`: a viewer begins to watch a movie. It is a fact in Kafka when it is
 //! answered.
 
+use std::io;
+
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, HeaderValue, LOCATION},
@@ -164,7 +166,7 @@ fn read_request(mut fields: Fields, signed_in: bool) -> Result<Request, Problem>
 }
 
 /// As its primary stream was measured; as the catalog says, where it was not.
-fn duration_ms(movie: &CatalogMovie) -> serde_json::Result<u64> {
+fn duration_ms(movie: &CatalogMovie) -> io::Result<u64> {
     let movie = movie.editorial(None)?;
     let primary = movie.stream_sources.iter().find(|source| source.source.primary);
     let measured = primary

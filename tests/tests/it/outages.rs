@@ -1,5 +1,6 @@
 //! Servers that are away, or hang: clear answers, no hangs, and everything as before when they are back.
 
+use marquee_infra::mysql::accounts::Account;
 use marquee_tests::{
     Answer, Marquee, Setup,
     admin::acknowledged,
@@ -165,7 +166,9 @@ async fn no_stream_token_leaves_while_its_audit_cannot_be_written() {
     // The query API alone is cut off from both.
     let marquee = Marquee::prepare(Setup { edge: true, ..Setup::default() }).await;
     marquee.query_api.set("KAFKA_BROKERS", &kafka.address());
-    marquee.query_api.set("DATABASE_URL", &marquee.database.url(Some(&mysql.address())));
+    marquee
+        .query_api
+        .set("DATABASE_URL", &marquee.database.url_of(Account::QueryApi, Some(&mysql.address())));
     marquee.command_api.start_ready().await;
     marquee.projector.start_ready().await;
     marquee.query_api.start().await;
