@@ -234,7 +234,12 @@ async fn supervise(
         _ = &mut server => Err(anyhow::anyhow!("the HTTP server ended")),
         ((), index, _) = select_all(parts.iter_mut()) => {
             drop(parts.swap_remove(index));
-            Err(anyhow::anyhow!("a consumer, a publisher or a watch ended"))
+            // The stop may have come after it was looked for above.
+            if stop.is_cancelled() {
+                Ok(())
+            } else {
+                Err(anyhow::anyhow!("a consumer, a publisher or a watch ended"))
+            }
         }
     };
     tracing::info!("stopping: batches in hand are finished");

@@ -65,6 +65,9 @@ async fn ready_with(port: u16, text: &str) {
     .await;
 }
 
+/// Those that a projector reads: of movies, of stream tokens, of viewing sessions.
+const TOPICS: i32 = 3;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_that_was_paused_is_read_on_when_it_comes_back() {
     let bed = Bed::new().await;
@@ -72,8 +75,7 @@ async fn a_partition_that_was_paused_is_read_on_when_it_comes_back() {
     bed.log(&log.events).await;
     let stays = bed.start();
     let port = stays.address.port();
-    // The movies' and the tokens' partitions.
-    ready_with(port, &format!("\"assigned\":{}", 2 * PARTITIONS)).await;
+    ready_with(port, &format!("\"assigned\":{}", TOPICS * PARTITIONS)).await;
     let mut holder = bed.pool.begin().await.unwrap();
     sqlx::query("SELECT * FROM projection_checkpoints WHERE projection = 'catalog' FOR UPDATE")
         .fetch_all(&mut *holder)
@@ -84,10 +86,10 @@ async fn a_partition_that_was_paused_is_read_on_when_it_comes_back() {
 
     // One of each topic goes to another projector while it is paused, and comes back when that leaves.
     let comes_and_goes = bed.start();
-    ready_with(comes_and_goes.address.port(), "\"assigned\":2").await;
+    ready_with(comes_and_goes.address.port(), &format!("\"assigned\":{TOPICS}")).await;
     holder.rollback().await.unwrap();
     comes_and_goes.stop().await;
-    ready_with(port, &format!("\"assigned\":{}", 2 * PARTITIONS)).await;
+    ready_with(port, &format!("\"assigned\":{}", TOPICS * PARTITIONS)).await;
     for movie_id in log.movies().into_iter().take(30) {
         log.retitle(movie_id, &format!("Lighter {movie_id}"));
     }
