@@ -4,7 +4,7 @@
 //! are told at once to do without.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -12,28 +12,59 @@ use std::{
 #[derive(Debug)]
 pub struct Breaker {
     trial_interval: Duration,
+    /// So many in a row open it.
+    failures_to_open: u32,
+    failures: AtomicU32,
     started: Instant,
-    /// Milliseconds since `started` until which it is open; 0: closed.
+    /// Milliseconds since `started` until which nobody tries; 0: closed.
     open_until: AtomicU64,
 }
 
 impl Breaker {
+    /// The first failure opens it.
     pub fn closed(trial_interval: Duration) -> Self {
-        Self { trial_interval, started: Instant::now(), open_until: AtomicU64::new(0) }
+        Self {
+            trial_interval,
+            failures_to_open: 1,
+            failures: AtomicU32::new(0),
+            started: Instant::now(),
+            open_until: AtomicU64::new(0),
+        }
     }
 
-    /// The server is away. True: that is news.
+    /// For a server whose single failures are no news: so many in a row open it.
+    #[must_use]
+    pub fn opening_after(self, failures_to_open: u32) -> Self {
+        Self { failures_to_open, ..self }
+    }
+
+    /// The server was tried in vain. True: that opens it, which is news.
+    pub fn failed(&self) -> bool {
+        let before = self.failures.fetch_add(1, Ordering::Relaxed);
+        before.saturating_add(1) >= self.failures_to_open && self.open()
+    }
+
+    /// The server is away, whatever was tried. True: that is news.
     pub fn open(&self) -> bool {
         self.open_until.swap(self.after(self.trial_interval), Ordering::Relaxed) == 0
     }
 
-    /// The server is there. True: that is news.
-    pub fn close(&self) -> bool {
-        self.open_until.swap(0, Ordering::Relaxed) != 0
+    /// The server has answered. True: that closes it, which is news.
+    pub fn succeeded(&self) -> bool {
+        // Looked at before it is written: all callers come by here, and nearly always it is closed.
+        if self.failures.load(Ordering::Relaxed) > 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+        self.is_open() && self.open_until.swap(0, Ordering::Relaxed) != 0
     }
 
     pub fn is_open(&self) -> bool {
         self.open_until.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether it is open, and no trial is due.
+    pub fn is_waiting(&self) -> bool {
+        self.after(Duration::ZERO) < self.open_until.load(Ordering::Relaxed)
     }
 
     /// When the time is over, one caller gets through and keeps it open for the others.
@@ -68,7 +99,7 @@ mod tests {
         assert!(patient.lets_through() && !patient.is_open());
         assert!(patient.open() && !patient.open());
         assert!(patient.is_open() && !patient.lets_through());
-        assert!(patient.close() && !patient.close());
+        assert!(patient.succeeded() && !patient.succeeded());
         assert!(patient.lets_through());
     }
 
@@ -78,6 +109,25 @@ mod tests {
         assert!(breaker.lets_through());
         assert!(!breaker.lets_through());
         assert!(breaker.is_open());
+    }
+
+    #[test]
+    fn failures_in_a_row_open_it_and_every_change_is_told_once() {
+        let breaker = Breaker::closed(Duration::from_secs(3_600)).opening_after(3);
+        assert!(breaker.lets_through() && breaker.lets_through() && !breaker.is_waiting());
+        assert!(!breaker.failed() && !breaker.failed() && !breaker.succeeded());
+        assert!(!breaker.failed() && !breaker.failed() && breaker.lets_through());
+        assert!(breaker.failed());
+        assert!(!breaker.failed());
+        assert!(breaker.is_waiting() && !breaker.lets_through());
+        // The first millisecond, which is over.
+        breaker.open_until.store(1, Ordering::Relaxed);
+        assert!(!breaker.is_waiting());
+        assert!(breaker.lets_through());
+        assert!(!breaker.lets_through());
+        assert!(breaker.succeeded());
+        assert!(!breaker.succeeded());
+        assert!(breaker.lets_through() && breaker.lets_through());
     }
 
     fn due() -> Breaker {

@@ -120,11 +120,11 @@ impl FactProducer {
         })?;
         match delivery.await {
             Ok(Ok(_)) => {
-                self.breaker.close();
+                self.breaker.succeeded();
                 Ok(())
             }
             Ok(Err((error, _))) if is_unavailable(&error) => {
-                self.breaker.open();
+                self.breaker.failed();
                 Err(PublishError::Unavailable(error))
             }
             Ok(Err((error, _))) => Err(PublishError::Refused(error)),

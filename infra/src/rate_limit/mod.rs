@@ -15,7 +15,6 @@
 //! it (hits charged just before it and spent within it), and by so much may they fall short when a process
 //! that holds a lot hears of its key no more. docs/adr/0020-rate-limits-in-lots.md has the rest.
 
-mod breaker;
 mod client_ip;
 mod inspect;
 mod key;

@@ -6,15 +6,19 @@ use redis::{Script, aio::ConnectionManager};
 use tokio::time::timeout;
 
 use super::{
-    breaker::Breaker,
     key::{BucketKey, Scope},
     quota::{Quota, lots_in_room},
 };
+use crate::breaker::Breaker;
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("bucket.lua")));
 
 /// With a new connection, if need be. Slow is as bad as down: a request waits meanwhile.
 const TIMEOUT: Duration = Duration::from_millis(250);
+/// In a row: so many are no accident.
+const FAILURES_TO_OPEN: u32 = 3;
+/// While Redis is away it is asked again by one request, so much later; the others do without.
+const TRIAL_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(super) struct SharedBuckets {
     redis: ConnectionManager,
@@ -23,6 +27,8 @@ pub(super) struct SharedBuckets {
     quota: Quota,
     instances: NonZeroU32,
     breaker: Breaker,
+    /// 1, or 0 while the breaker is open.
+    shared: metrics::Gauge,
     calls: metrics::Counter,
     failures: metrics::Counter,
 }
@@ -71,13 +77,16 @@ impl SharedBuckets {
         quota: Quota,
         instances: NonZeroU32,
     ) -> Self {
+        let shared = metrics::gauge!("marquee_rate_limit_shared", "scope" => scope.as_str());
+        shared.set(1.0);
         Self {
             redis,
             key_prefix: key_prefix.to_owned(),
             scope,
             quota,
             instances,
-            breaker: Breaker::closed(scope),
+            breaker: Breaker::closed(TRIAL_INTERVAL).opening_after(FAILURES_TO_OPEN),
+            shared,
             calls: counter("marquee_rate_limit_redis_calls_total", scope),
             failures: counter("marquee_rate_limit_redis_failures_total", scope),
         }
@@ -85,7 +94,7 @@ impl SharedBuckets {
 
     /// Whether Redis is known to be away, and it is not yet time to ask again.
     pub(super) fn is_away(&self) -> bool {
-        self.breaker.is_open()
+        self.breaker.is_waiting()
     }
 
     /// Charges the bucket; `None` when Redis does not answer, or is known to be away.
@@ -130,6 +139,7 @@ impl SharedBuckets {
 
     fn answered(&self) {
         if self.breaker.succeeded() {
+            self.shared.set(1.0);
             tracing::info!(scope = self.scope.as_str(), "rate limits are shared again");
         }
     }
@@ -137,6 +147,7 @@ impl SharedBuckets {
     fn failed(&self, error: &dyn fmt::Display) -> Option<Charge> {
         self.failures.increment(1);
         if self.breaker.failed() {
+            self.shared.set(0.0);
             tracing::warn!(
                 scope = self.scope.as_str(),
                 %error,

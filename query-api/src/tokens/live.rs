@@ -115,12 +115,12 @@ impl LiveTokens {
         };
         match &answer {
             Ok(_) => {
-                if self.breaker.close() {
+                if self.breaker.succeeded() {
                     tracing::info!("Redis is back: viewers have one stream token each again");
                 }
             }
             Err(error) => {
-                if self.breaker.open() {
+                if self.breaker.failed() {
                     tracing::warn!(%error, "Redis is away: stream tokens are issued without it");
                 }
             }
