@@ -103,42 +103,28 @@ pub async fn observe<B: MessageBody + 'static>(
     let status = status.as_u16();
     let request_id = id.as_str();
     let user = user.map(tracing::field::display);
+    // A line's level is fixed where it is written.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                method,
+                route,
+                status,
+                duration_ms,
+                request_id,
+                user,
+                code,
+                cause,
+                "request"
+            )
+        };
+    }
     if status >= 500 {
-        tracing::error!(
-            method,
-            route,
-            status,
-            duration_ms,
-            request_id,
-            user,
-            code,
-            cause,
-            "request"
-        );
+        line!(error);
     } else if quiet {
-        tracing::debug!(
-            method,
-            route,
-            status,
-            duration_ms,
-            request_id,
-            user,
-            code,
-            cause,
-            "request"
-        );
+        line!(debug);
     } else {
-        tracing::info!(
-            method,
-            route,
-            status,
-            duration_ms,
-            request_id,
-            user,
-            code,
-            cause,
-            "request"
-        );
+        line!(info);
     }
     Ok(response)
 }
