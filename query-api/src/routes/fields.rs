@@ -8,55 +8,50 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fields(Vec<&'static str>);
 
-/// The members of a movie as viewers get it.
-const VIEWERS: [&str; 13] = [
-    "movie_id",
-    "title",
-    "slug",
-    "synopsis",
-    "genres",
-    "duration_minutes",
-    "availability_start",
-    "availability_end",
-    "poster_url",
-    "version",
-    "position",
-    "stream_sources",
-    "caption_tracks",
+/// Who gets a member of a movie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Everyone,
+    Editors,
+}
+
+/// All members of a movie, in their order.
+const MEMBERS: [(&str, For); 19] = [
+    ("movie_id", For::Everyone),
+    ("title", For::Everyone),
+    ("slug", For::Everyone),
+    ("synopsis", For::Everyone),
+    ("genres", For::Everyone),
+    ("duration_minutes", For::Everyone),
+    ("availability_start", For::Everyone),
+    ("availability_end", For::Everyone),
+    ("poster_url", For::Everyone),
+    ("version", For::Everyone),
+    ("position", For::Everyone),
+    ("visibility", For::Editors),
+    ("created_at", For::Editors),
+    ("created_by", For::Editors),
+    ("updated_at", For::Editors),
+    ("updated_by", For::Editors),
+    ("stale_since", For::Editors),
+    ("stream_sources", For::Everyone),
+    ("caption_tracks", For::Everyone),
 ];
 
-/// The same as editors get it.
-const EDITORS: [&str; 19] = [
-    "movie_id",
-    "title",
-    "slug",
-    "synopsis",
-    "genres",
-    "duration_minutes",
-    "availability_start",
-    "availability_end",
-    "poster_url",
-    "version",
-    "position",
-    "visibility",
-    "created_at",
-    "created_by",
-    "updated_at",
-    "updated_by",
-    "stale_since",
-    "stream_sources",
-    "caption_tracks",
-];
+fn known(for_editors: bool) -> Vec<&'static str> {
+    let gets = |whose| for_editors || whose == For::Everyone;
+    MEMBERS.into_iter().filter_map(|(name, whose)| gets(whose).then_some(name)).collect()
+}
 
 impl Fields {
     /// Names with commas between; those that only editors get if it is for them.
     pub(super) fn parse(text: &str, for_editors: bool) -> Result<Self, String> {
-        let known: &[&'static str] = if for_editors { &EDITORS } else { &VIEWERS };
+        let known = known(for_editors);
         let wanted: Vec<&str> = text.split(',').map(str::trim).collect();
         let unknown: Vec<&str> =
             wanted.iter().copied().filter(|name| !known.contains(name)).collect();
         if unknown.is_empty() {
-            return Ok(Self(known.iter().copied().filter(|name| wanted.contains(name)).collect()));
+            return Ok(Self(known.into_iter().filter(|name| wanted.contains(name)).collect()));
         }
         // What a client made up is shown back only as far as it helps.
         let unknown: String = unknown.join(", ").chars().take(64).collect();
@@ -98,7 +93,7 @@ mod tests {
     #[test]
     fn all_that_is_unknown_is_said_with_all_that_is_known() {
         let error = Fields::parse("title,colour,,Title", false).unwrap_err();
-        assert!(error.contains("\"colour, , Title\"") && error.ends_with(&VIEWERS.join(", ")));
+        assert!(error.contains("\"colour, , Title\"") && error.ends_with(&known(false).join(", ")));
         assert!(Fields::parse("", false).is_err());
         assert!(Fields::parse("visibility", false).is_err());
         assert!(Fields::parse("visibility", true).is_ok());
