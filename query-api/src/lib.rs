@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod documents;
 mod feed;
 pub mod history;
+mod mysql_read;
 pub mod routes;
 pub mod sessions;
 mod settings;

@@ -6,22 +6,18 @@
 mod as_of;
 mod rows;
 
-use std::{future::Future, time::Duration};
-
 use chrono::{DateTime, Utc};
 use marquee_domain::{MovieId, values::Slug};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::MySqlPool;
 use thiserror::Error;
-use tokio::time::{error::Elapsed, timeout};
 use utoipa::ToSchema;
+
+use crate::mysql_read::{ReadError, in_time};
 
 pub use as_of::{AsOf, Until};
 pub use rows::STATEMENTS;
-
-/// A read that takes longer has lost MySQL.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct History {
@@ -61,35 +57,26 @@ pub struct HistoryPage {
 
 #[derive(Debug, Error)]
 pub enum HistoryError {
-    #[error("the history cannot be read")]
-    Read(#[source] sqlx::Error),
-    #[error("MySQL does not answer")]
-    TimedOut(#[from] Elapsed),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// What no event log could have led to: a bug.
     #[error("the history of movie {movie_id} is broken at version {version}: {why}")]
     Broken { movie_id: MovieId, version: u64, why: String },
-    #[error("the history has an unreadable row")]
-    Row(#[source] sqlx::Error),
 }
 
 impl HistoryError {
     /// Whether the same read may succeed later.
     pub const fn retryable(&self) -> bool {
         match self {
-            Self::Read(_) | Self::TimedOut(_) => true,
-            Self::Broken { .. } | Self::Row(_) => false,
+            Self::Read(error) => error.retryable(),
+            Self::Broken { .. } => false,
         }
     }
 }
 
 impl From<sqlx::Error> for HistoryError {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Decode(_)
-            | sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::ColumnNotFound(_) => Self::Row(error),
-            error => Self::Read(error),
-        }
+        Self::Read(error.into())
     }
 }
 
@@ -143,12 +130,6 @@ impl History {
         })
         .await
     }
-}
-
-async fn in_time<T>(
-    read: impl Future<Output = Result<T, HistoryError>>,
-) -> Result<T, HistoryError> {
-    timeout(READ_TIMEOUT, read).await?
 }
 
 fn entry(movie_id: MovieId, row: &rows::EntryRow) -> Result<HistoryEntry, HistoryError> {

@@ -16,7 +16,8 @@ use super::{
     session_owner::{own_session, owner, parse_anonymous_id, session_not_found},
 };
 use crate::{
-    sessions::{ReadError, SessionIds, SessionReader, ViewingSession},
+    mysql_read::ReadError,
+    sessions::{SessionIds, SessionReader, ViewingSession},
     tokens::ViewerContextKey,
 };
 

@@ -78,9 +78,7 @@ pub(super) async fn movie_history(
 
 pub(super) fn cannot_read(error: HistoryError) -> Problem {
     if error.retryable() {
-        let cause = std::error::Error::source(&error)
-            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-        return Problem::unavailable("the history cannot be read right now", 1, cause);
+        return Problem::unavailable("the history cannot be read right now", 1, error);
     }
     Problem::internal(error)
 }

@@ -10,7 +10,7 @@ mod reporter;
 mod rows;
 
 pub use ids::SessionIds;
-pub use reader::{Filter, Page, Place, ReadError, SessionReader, ViewingSession};
+pub use reader::{Filter, Page, Place, SessionReader, ViewingSession};
 pub use report::{MAX_BATCH, MAX_RANGES, Report, read_reports};
 pub use reporter::{ReportError, Reporter};
 pub use rows::STATEMENTS;

@@ -1,6 +1,6 @@
 //! Sessions as the projector has them: one for its owner, pages of them for triage.
 
-use std::{fmt, future::Future, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -8,14 +8,11 @@ use marquee_domain::{MovieId, ViewingSessionId};
 use serde::{Deserialize, Serialize};
 use sqlx::MySqlPool;
 use thiserror::Error;
-use tokio::time::{error::Elapsed, timeout};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::rows::{self, SessionRow, utc};
-
-/// A read that takes longer has lost MySQL.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::mysql_read::{ReadError, in_time};
 
 #[derive(Debug, Clone)]
 pub struct SessionReader {
@@ -83,37 +80,6 @@ pub struct Page {
     pub next: Option<Place>,
 }
 
-#[derive(Debug, Error)]
-pub enum ReadError {
-    #[error("viewing sessions cannot be read: {0}")]
-    Read(#[source] sqlx::Error),
-    #[error("MySQL does not answer")]
-    TimedOut(#[from] Elapsed),
-    #[error("a viewing session has an unreadable row: {0}")]
-    Row(#[source] sqlx::Error),
-}
-
-impl ReadError {
-    /// Whether the same read may succeed later.
-    pub const fn retryable(&self) -> bool {
-        match self {
-            Self::Read(_) | Self::TimedOut(_) => true,
-            Self::Row(_) => false,
-        }
-    }
-}
-
-impl From<sqlx::Error> for ReadError {
-    fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Decode(_)
-            | sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::ColumnNotFound(_) => Self::Row(error),
-            error => Self::Read(error),
-        }
-    }
-}
-
 impl SessionReader {
     pub const fn new(pool: MySqlPool) -> Self {
         Self { pool }
@@ -152,12 +118,6 @@ impl SessionReader {
         })
         .await
     }
-}
-
-async fn in_time<T>(
-    read: impl Future<Output = Result<T, ReadError>> + Send,
-) -> Result<T, ReadError> {
-    timeout(READ_TIMEOUT, read).await?
 }
 
 fn shown(row: SessionRow) -> Option<ViewingSession> {
