@@ -5,6 +5,7 @@
 
 pub mod application;
 pub mod audit;
+pub mod beside;
 pub mod catalog;
 pub mod catalog_topic;
 pub mod checkpoint;

@@ -14,7 +14,7 @@ mod rows;
 mod standing;
 mod status;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use marquee_infra::{
     clock,
@@ -23,7 +23,6 @@ use marquee_infra::{
     settings::TopicsSettings,
 };
 use sqlx::MySqlPool;
-use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -34,6 +33,7 @@ pub use self::{
     status::{CatalogTopicStatus, Role},
 };
 use self::{publisher::Publisher, status::Reporter};
+use crate::beside::Beside;
 
 const TASK: &str = "catalog-topic";
 /// How soon a change of the read models is seen.
@@ -70,10 +70,7 @@ impl CatalogTopicSettings {
 }
 
 /// A publisher that runs, or stands by.
-pub struct CatalogTopic {
-    task: JoinHandle<()>,
-    reporter: Arc<Reporter>,
-}
+pub type CatalogTopic = Beside<Reporter>;
 
 impl CatalogTopic {
     /// Starts it on the current tokio runtime. Works while MySQL and Kafka are down.
@@ -82,30 +79,6 @@ impl CatalogTopic {
         let lease = Lease::new(pool.clone(), TASK, holder, settings.lease_term);
         let reporter = Arc::<Reporter>::default();
         let publisher = Publisher::new(pool, lease, settings, Arc::clone(&reporter), stop);
-        Self { task: tokio::spawn(publisher.run()), reporter }
-    }
-
-    /// What it tells of itself, for as long as anybody asks.
-    pub fn watch(&self) -> impl Fn() -> CatalogTopicStatus + Send + Sync + Clone + use<> {
-        let reporter = Arc::clone(&self.reporter);
-        move || reporter.status()
-    }
-
-    /// Ends it at once, as a crash would: the lease stays taken until it expires.
-    pub fn abort_handle(&self) -> AbortHandle {
-        self.task.abort_handle()
-    }
-
-    /// Resolves when it has ended, also by a panic.
-    pub async fn ended(self) {
-        let _ = self.task.await;
-    }
-}
-
-impl fmt::Debug for CatalogTopic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CatalogTopic")
-            .field("status", &self.reporter.status())
-            .finish_non_exhaustive()
+        Self::spawn(reporter, publisher.run())
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use metrics::{counter, gauge};
 use serde::Serialize;
 
-use crate::failure::chain;
+use crate::{beside::Reports, failure::chain};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CatalogTopicStatus {
@@ -28,7 +28,7 @@ pub enum Role {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Reporter(Mutex<State>);
+pub struct Reporter(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -38,8 +38,10 @@ struct State {
     up_to_date_at: Option<Instant>,
 }
 
-impl Reporter {
-    pub(super) fn status(&self) -> CatalogTopicStatus {
+impl Reports for Reporter {
+    type Status = CatalogTopicStatus;
+
+    fn status(&self) -> Self::Status {
         let state = self.locked();
         CatalogTopicStatus {
             role: if state.leads { Role::Leader } else { Role::Standby },
@@ -47,7 +49,9 @@ impl Reporter {
             stalled_for: state.stalled_since.map(|since| since.elapsed()),
         }
     }
+}
 
+impl Reporter {
     pub(super) fn leads(&self, epoch: u64) {
         tracing::info!(epoch, "this process publishes the catalog topic");
         gauge!("marquee_catalog_topic_leader").set(1.0);

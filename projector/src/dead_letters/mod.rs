@@ -11,7 +11,7 @@ mod outbox;
 mod publisher;
 mod status;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use marquee_infra::{
     clock,
@@ -20,7 +20,6 @@ use marquee_infra::{
     settings::TopicsSettings,
 };
 use sqlx::MySqlPool;
-use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -29,6 +28,7 @@ pub use self::{
     status::DeadLettersStatus,
 };
 use self::{publisher::Publisher, status::Reporter};
+use crate::beside::Beside;
 
 const TASK: &str = "dead-letters";
 
@@ -54,10 +54,7 @@ impl DeadLettersSettings {
 }
 
 /// A publisher that runs, or stands by.
-pub struct DeadLetters {
-    task: JoinHandle<()>,
-    reporter: Arc<Reporter>,
-}
+pub type DeadLetters = Beside<Reporter>;
 
 impl DeadLetters {
     /// Starts it on the current tokio runtime. Works while MySQL and Kafka are down.
@@ -66,30 +63,6 @@ impl DeadLetters {
         let lease = Lease::new(pool.clone(), TASK, holder, settings.lease_term);
         let reporter = Arc::<Reporter>::default();
         let publisher = Publisher::new(pool, lease, settings, Arc::clone(&reporter), stop);
-        Self { task: tokio::spawn(publisher.run()), reporter }
-    }
-
-    /// What it tells of itself, for as long as anybody asks.
-    pub fn watch(&self) -> impl Fn() -> DeadLettersStatus + Send + Sync + Clone + use<> {
-        let reporter = Arc::clone(&self.reporter);
-        move || reporter.status()
-    }
-
-    /// Ends it at once, as a crash would: the lease stays taken until it expires.
-    pub fn abort_handle(&self) -> AbortHandle {
-        self.task.abort_handle()
-    }
-
-    /// Resolves when it has ended, also by a panic.
-    pub async fn ended(self) {
-        let _ = self.task.await;
-    }
-}
-
-impl fmt::Debug for DeadLetters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadLetters")
-            .field("status", &self.reporter.status())
-            .finish_non_exhaustive()
+        Self::spawn(reporter, publisher.run())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use metrics::{counter, gauge};
 use serde::Serialize;
 
-use crate::failure::chain;
+use crate::{beside::Reports, failure::chain};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct DeadLettersStatus {
@@ -18,13 +18,17 @@ pub struct DeadLettersStatus {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Reporter(Mutex<DeadLettersStatus>);
+pub struct Reporter(Mutex<DeadLettersStatus>);
 
-impl Reporter {
-    pub(super) fn status(&self) -> DeadLettersStatus {
+impl Reports for Reporter {
+    type Status = DeadLettersStatus;
+
+    fn status(&self) -> Self::Status {
         self.locked().clone()
     }
+}
 
+impl Reporter {
     pub(super) fn stands_by(&self) {
         *self.locked() = DeadLettersStatus::default();
         gauge!("marquee_dead_letters_waiting").set(0.0);
