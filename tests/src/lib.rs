@@ -7,6 +7,7 @@ pub mod admin;
 pub mod browser;
 pub mod chaos_proxy;
 pub mod checker;
+pub mod clean_up;
 pub mod client;
 pub mod database;
 pub mod detour;

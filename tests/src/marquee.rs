@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     admin::Admin,
+    clean_up,
     client::{Api, http},
     database::Database,
     edge::{Edge, free_port, run},
@@ -168,12 +169,13 @@ impl Drop for Marquee {
             service.kill();
         }
         self.edge = None;
-        let (database, prefix) = (self.database.clone(), self.prefix.clone());
-        // A runtime of its own: the test's may be ending, and drop can't wait on it.
-        let cleaned = thread::spawn(move || clean_up(&database, &prefix)).join();
-        if cleaned.is_err() {
-            eprintln!("{} could not be cleaned up", self.prefix);
-        }
+        let (database, prefix) = (&self.database, &self.prefix);
+        clean_up::from_drop(&format!("{prefix}*"), async {
+            database.drop_now().await;
+            topic::delete_topics(prefix).await?;
+            redis::remove(prefix).await?;
+            Ok(())
+        });
         if thread::panicking() {
             eprintln!("the logs are in {}", self.folder.display());
         } else if let Err(error) = fs::remove_dir_all(&self.folder) {
@@ -207,15 +209,6 @@ fn environment(setup: &Setup, prefix: &str, edge_port: u16) -> Vec<(&'static str
     ]);
     environment.extend(setup.settings.iter().cloned());
     environment
-}
-
-fn clean_up(database: &Database, prefix: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("there are threads and timers").block_on(async {
-        database.drop_now().await;
-        topic::delete_topics(prefix).await.expect("topics can be deleted");
-        redis::remove(prefix).await.expect("keys can be deleted");
-    });
 }
 
 async fn migrate(environment: Vec<(&'static str, String)>) {

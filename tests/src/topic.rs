@@ -1,8 +1,11 @@
 //! Kafka as a plain consumer sees it, knowing nothing of our code.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
-use marquee_infra::kafka::QuietContext;
+use marquee_infra::kafka::{QuietContext, Topics};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions},
@@ -114,19 +117,18 @@ fn read_all(topic: &str) -> Result<Vec<Record>, KafkaError> {
     Ok(records)
 }
 
-/// Deletes every topic whose name starts with `prefix`.
+/// Deletes every topic whose name starts with `prefix`: those that the services make, also when the broker has only
+/// just been asked to make them and does not list them yet, and whatever else there is.
 pub async fn delete_topics(prefix: &str) -> Result<(), KafkaError> {
     let admin = AdminClient::from_config_and_context(&client("cleaner"), QuietContext)?;
     let metadata = admin.inner().fetch_metadata(None, DEADLINE)?;
-    let topics: Vec<&str> = metadata
-        .topics()
-        .iter()
-        .map(MetadataTopic::name)
-        .filter(|name| name.starts_with(prefix))
-        .collect();
-    if !topics.is_empty() {
-        admin.delete_topics(&topics, &AdminOptions::new()).await?;
-    }
+    let listed = metadata.topics().iter().map(MetadataTopic::name);
+    let own = Topics::with_prefix(prefix);
+    let topics: BTreeSet<&str> =
+        listed.filter(|name| name.starts_with(prefix)).chain(own.names()).collect();
+    let topics: Vec<&str> = topics.into_iter().collect();
+    // That one of them is not there is what was wanted.
+    admin.delete_topics(&topics, &AdminOptions::new()).await?;
     Ok(())
 }
 

@@ -46,6 +46,12 @@ impl Topics {
             dead_letters: name("dead-letters"),
         }
     }
+
+    /// All of them.
+    pub fn names(&self) -> [&str; 5] {
+        let Self { movies, stream_tokens, viewing_sessions, catalog, dead_letters } = self;
+        [movies, stream_tokens, viewing_sessions, catalog, dead_letters]
+    }
 }
 
 impl Default for Topics {

@@ -15,6 +15,7 @@ use marquee_infra::{
     settings::{MysqlSettings, TopicsSettings},
     telemetry::{LogFormat, LogSettings},
 };
+use marquee_tests::{clean_up, topic};
 use projector::{Application, Settings, settings::ReadinessSettings};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
@@ -23,7 +24,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord, Producer},
 };
 use secrecy::SecretString;
-use sqlx::{Connection, MySqlConnection, MySqlPool};
+use sqlx::{Connection, Executor, MySqlConnection, MySqlPool};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +108,14 @@ impl Bed {
 
     pub fn database(&self) -> &str {
         &self.database
+    }
+
+    async fn drop_database(&self) -> sqlx::Result<()> {
+        let mut connection = MySqlConnection::connect(&self.server_url).await?;
+        // After a failed test, transactions may be open that nobody ends.
+        connection.execute("SET SESSION lock_wait_timeout = 2").await?;
+        connection.execute(format!("DROP DATABASE {}", self.database).as_str()).await?;
+        Ok(())
     }
 
     pub fn start(&self) -> Running {
@@ -240,26 +249,12 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        let (url, database) = (self.server_url.clone(), self.database.clone());
-        let dropped = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-            runtime.block_on(async {
-                let mut connection = MySqlConnection::connect(&url).await.ok()?;
-                // After a failed test, transactions may be open that nobody ends.
-                sqlx::query("SET SESSION lock_wait_timeout = 2")
-                    .execute(&mut connection)
-                    .await
-                    .ok()?;
-                sqlx::query(&format!("DROP DATABASE {database}"))
-                    .execute(&mut connection)
-                    .await
-                    .ok()
-            })
+        let prefix = &self.settings.topics.prefix;
+        clean_up::from_drop(&format!("{prefix}*"), async {
+            let removed = tokio::join!(self.drop_database(), topic::delete_topics(prefix));
+            removed.0?;
+            Ok(removed.1?)
         });
-        if !matches!(dropped.join(), Ok(Some(_))) {
-            eprintln!("database {database} is left behind", database = self.database);
-        }
     }
 }
 

@@ -9,19 +9,20 @@ use std::{
 use marquee_infra::{
     clock,
     http::{AuthSettings, HttpSettings},
-    kafka::{self, ClientSettings, TopicSettings, Topics},
+    kafka::{self, ClientSettings, Topics},
     mysql,
     rate_limit::ForwardedHeader,
     sealing::Sealer,
     settings::{MysqlSettings, RedisSettings, SealingSettings, TopicsSettings},
     telemetry::{LogFormat, LogSettings},
 };
+use marquee_tests::{clean_up, topic::delete_topics};
 use query_api::{
     Application, CatalogSettings, CorsSettings, FeedSettings, RateLimitSettings, Settings,
     StopHandle, StreamTokenSettings, ViewerSettings, ViewingSessionSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{Connection, MySqlConnection, MySqlPool};
+use sqlx::{Connection, Executor, MySqlConnection, MySqlPool};
 
 use crate::{client::Client, sample::Sample, topic};
 
@@ -90,7 +91,7 @@ impl Bed {
 
     pub async fn make_topics(&self) {
         let client = ClientSettings::new(&self.settings.kafka.brokers, "test");
-        kafka::ensure_topics(&client, &self.topics, &TopicSettings::default())
+        kafka::ensure_topics(&client, &self.topics, &self.settings.topics.creation())
             .await
             .expect("topics are made");
         // A new topic's partitions have no leader for a moment.
@@ -140,24 +141,20 @@ impl Bed {
 
     /// What is on MySQL goes away, while the server stays.
     pub async fn drop_database(&self) {
-        drop_database(&self.server_url, &self.database).await;
+        drop_database(&self.server_url, &self.database).await.expect("it is dropped");
     }
 }
 
 impl Drop for Bed {
-    /// On a thread of its own: dropping can't wait within a runtime. The test's runtime has several
-    /// threads, so that the services end their transactions meanwhile.
+    /// The test's runtime has several threads, so that the services end their transactions meanwhile.
     fn drop(&mut self) {
-        let (server_url, database) = (self.server_url.clone(), self.database.clone());
-        let cleanup = std::thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime")
-                .block_on(drop_database(&server_url, &database));
+        let prefix = &self.settings.topics.prefix;
+        clean_up::from_drop(&format!("{prefix}*"), async {
+            let database = drop_database(&self.server_url, &self.database);
+            let removed = tokio::join!(database, delete_topics(prefix));
+            removed.0?;
+            Ok(removed.1?)
         });
-        // A failure to clean up is no failure of the test.
-        let _ = cleanup.join();
     }
 }
 
@@ -183,13 +180,11 @@ impl Running {
     }
 }
 
-async fn drop_database(server_url: &str, database: &str) {
-    if let Ok(mut connection) = MySqlConnection::connect(server_url).await {
-        let _ = sqlx::query("SET lock_wait_timeout = 5").execute(&mut connection).await;
-        let _ = sqlx::query(&format!("DROP DATABASE IF EXISTS {database}"))
-            .execute(&mut connection)
-            .await;
-    }
+async fn drop_database(server_url: &str, database: &str) -> sqlx::Result<()> {
+    let mut connection = MySqlConnection::connect(server_url).await?;
+    connection.execute("SET lock_wait_timeout = 5").await?;
+    connection.execute(format!("DROP DATABASE IF EXISTS {database}").as_str()).await?;
+    Ok(())
 }
 
 /// Waits for a condition; panics at the deadline.
@@ -214,7 +209,7 @@ fn settings(database_url: &str, name: &str) -> Settings {
         kafka: ClientSettings::new(variable("KAFKA_BROKERS"), "query-api-test"),
         topics: TopicsSettings {
             prefix: format!("{name}."),
-            partitions: 6,
+            partitions: 2,
             replication_factor: -1,
             min_insync_replicas: 0,
             retention_days: 1,

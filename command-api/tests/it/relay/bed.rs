@@ -162,17 +162,8 @@ impl Bed {
 
     pub async fn close(self) {
         let admin: AdminClient<QuietContext> = self.admin();
-        let topics = &self.settings.topics;
-        let names = [
-            &topics.movies,
-            &topics.catalog,
-            &topics.stream_tokens,
-            &topics.viewing_sessions,
-            &topics.dead_letters,
-        ];
-        let names = names.map(String::as_str);
         // A test that never reached Kafka has none of them.
-        let _ = admin.delete_topics(&names, &AdminOptions::new()).await;
+        let _ = admin.delete_topics(&self.settings.topics.names(), &AdminOptions::new()).await;
         let drop_database = format!("DROP DATABASE {}", self.database);
         sqlx::query(&drop_database).execute(&self.pool).await.unwrap();
     }

@@ -56,10 +56,7 @@ async fn an_acknowledged_fact_is_where_a_java_client_would_look_for_it() {
     let config = settings().client_config();
     let admin: AdminClient<QuietContext> =
         AdminClient::from_config_and_context(&config, QuietContext).unwrap();
-    let Topics { movies, stream_tokens, viewing_sessions, catalog, dead_letters } = &topics;
-    let names = [movies, stream_tokens, viewing_sessions, catalog, dead_letters];
-    let names = names.map(String::as_str);
-    admin.delete_topics(&names, &AdminOptions::new()).await.unwrap();
+    admin.delete_topics(&topics.names(), &AdminOptions::new()).await.unwrap();
 }
 
 #[tokio::test]
