@@ -37,9 +37,11 @@ impl TrustedProxies {
             return client;
         }
         // A header that is not text ends the search like one that is no address.
-        let values: Vec<&str> =
-            headers.get_all(self.header.name()).map(|value| value.to_str().unwrap_or("")).collect();
-        for hop in values.into_iter().rev().flat_map(|value| value.rsplit(',')) {
+        let hops = headers
+            .get_all(self.header.name())
+            .rev()
+            .flat_map(|value| value.to_str().unwrap_or("").rsplit(','));
+        for hop in hops {
             let Some(address) = self.header.address(hop.trim()) else { break };
             client = address.to_canonical();
             if !self.trusts(client) {

@@ -20,7 +20,9 @@ pub enum Scope {
 pub struct UnknownScope;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be user:UUID or ip:ADDRESS, or the UUID or the address alone")]
+#[error(
+    "must be user:UUID, session:UUID, ip:ADDRESS or ip-sessions:ADDRESS, or a user's UUID or an address alone"
+)]
 pub struct UnknownBucketKey;
 
 impl Scope {
@@ -56,46 +58,63 @@ impl FromStr for Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BucketKey {
     User(Uuid),
+    /// A viewing session of nobody who is signed in.
+    Session(Uuid),
     Client(IpAddr),
+    /// All sessions of one address together.
+    ClientSessions(IpAddr),
 }
 
 impl BucketKey {
-    /// One household or host usually has a whole /64 of IPv6: its addresses are one client.
     pub fn client(address: IpAddr) -> Self {
-        Self::Client(match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                let network = v6.to_bits() & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from_bits(network))
-            }
-            v4 @ IpAddr::V4(_) => v4,
-        })
+        Self::Client(network(address))
+    }
+
+    pub fn client_sessions(address: IpAddr) -> Self {
+        Self::ClientSessions(network(address))
+    }
+}
+
+/// One household or host usually has a whole /64 of IPv6: its addresses are one client.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let network = v6.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
 impl fmt::Display for BucketKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User(id) => write!(f, "user:{id}"),
-            Self::Client(IpAddr::V6(network)) => write!(f, "ip:{network}/64"),
-            Self::Client(address) => write!(f, "ip:{address}"),
-        }
+        let (kind, address) = match self {
+            Self::User(id) => return write!(f, "user:{id}"),
+            Self::Session(id) => return write!(f, "session:{id}"),
+            Self::Client(address) => ("ip", address),
+            Self::ClientSessions(address) => ("ip-sessions", address),
+        };
+        let network = if address.is_ipv6() { "/64" } else { "" };
+        write!(f, "{kind}:{address}{network}")
     }
 }
 
-/// As it is shown, or by what it is made of.
+/// As it is shown, or by what a user's or an address's is made of.
 impl FromStr for BucketKey {
     type Err = UnknownBucketKey;
 
     fn from_str(text: &str) -> Result<Self, UnknownBucketKey> {
-        let user = |id: &str| Uuid::try_parse(id).map(Self::User).map_err(|_| UnknownBucketKey);
-        let client = |address: &str| {
+        let id = |id: &str| Uuid::try_parse(id).map_err(|_| UnknownBucketKey);
+        let address = |address: &str| {
             let address = address.strip_suffix("/64").unwrap_or(address);
-            address.parse().map(Self::client).map_err(|_| UnknownBucketKey)
+            address.parse().map_err(|_| UnknownBucketKey)
         };
         match text.split_once(':') {
-            Some(("user", id)) => user(id),
-            Some(("ip", address)) => client(address),
-            _ => user(text).or_else(|_| client(text)),
+            Some(("user", user)) => id(user).map(Self::User),
+            Some(("session", session)) => id(session).map(Self::Session),
+            Some(("ip", client)) => address(client).map(Self::client),
+            Some(("ip-sessions", client)) => address(client).map(Self::client_sessions),
+            _ => id(text).map(Self::User).or_else(|_| address(text).map(Self::client)),
         }
     }
 }
@@ -125,13 +144,25 @@ mod tests {
             ("203.0.113.7", "ip:203.0.113.7".to_owned()),
             ("2001:db8:1:2:3::4", "ip:2001:db8:1:2::/64".to_owned()),
             ("ip:2001:db8:1:2::", "ip:2001:db8:1:2::/64".to_owned()),
+            (format!("session:{id}").as_str(), format!("session:{id}")),
+            ("ip-sessions:203.0.113.7", "ip-sessions:203.0.113.7".to_owned()),
+            ("ip-sessions:2001:db8:1:2:3::4", "ip-sessions:2001:db8:1:2::/64".to_owned()),
         ] {
             let key: BucketKey = text.parse().unwrap();
             assert_eq!(key.to_string(), shown);
             assert_eq!(shown.parse(), Ok(key));
         }
-        for text in ["", "user:", "user:x", "ip:", "ip:x", "session:x", "203.0.113.7/64/64", "a:b"]
-        {
+        for text in [
+            "",
+            "user:",
+            "user:x",
+            "ip:",
+            "ip:x",
+            "session:x",
+            "ip-sessions:",
+            "203.0.113.7/64/64",
+            "a:b",
+        ] {
             assert_eq!(text.parse::<BucketKey>(), Err(UnknownBucketKey), "{text}");
         }
     }

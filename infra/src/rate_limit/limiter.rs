@@ -2,19 +2,23 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix_web::http::header::HeaderValue;
+use actix_web::{dev::ServiceRequest, http::header::HeaderValue};
 use moka::sync::Cache;
 use redis::aio::ConnectionManager;
+use uuid::Uuid;
 
 use super::{
     key::{BucketKey, Scope},
     local::LocalBucket,
+    policy::Policy,
     quota::Quota,
+    sessions::Sessions,
     shared::SharedBuckets,
 };
 
@@ -31,6 +35,15 @@ pub struct RateLimitSettings {
     pub instances: NonZeroU32,
 }
 
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// Who is counted by a bucket alone: a user, or an address.
+    One(BucketKey),
+    /// A session of nobody in particular, and where it asks from.
+    Session { id: Uuid, address: IpAddr },
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// `remaining` more are admitted for sure within `resets_after`.
@@ -43,19 +56,50 @@ pub enum Verdict {
     },
 }
 
+/// A verdict, with what the caller is told.
+#[derive(Debug)]
+pub struct Decision<'a> {
+    pub verdict: Verdict,
+    /// Of the bucket that is the nearest to its end.
+    pub policy: &'a Policy,
+    /// All that apply: `RateLimit-Policy`.
+    pub policies: &'a HeaderValue,
+}
+
+impl Decision<'_> {
+    /// `RateLimit`.
+    pub(super) fn state(&self) -> Option<HeaderValue> {
+        let remaining = match self.verdict {
+            Verdict::Admitted { remaining, .. } => remaining,
+            Verdict::Refused { .. } => 0,
+        };
+        self.policy.state(remaining, self.until())
+    }
+
+    /// For how long it holds.
+    pub(super) const fn until(&self) -> Duration {
+        match self.verdict {
+            Verdict::Admitted { resets_after: until, .. }
+            | Verdict::Refused { retry_after: until } => until,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct RateLimiter {
     scope: Scope,
     settings: RateLimitSettings,
-    /// This process's part of the quota.
-    share: Quota,
+    policy: Policy,
+    policy_header: HeaderValue,
+    sessions: Option<Sessions>,
     local: Cache<BucketKey, Arc<LocalBucket>>,
     shared: SharedBuckets,
-    policy_header: HeaderValue,
     refused: Refusals,
 }
 
 impl RateLimiter {
+    /// Within a tokio runtime, which the calls to Redis then run on.
+    ///
     /// # Panics
     /// When the quota allows a request a nanosecond or more.
     pub fn new(
@@ -65,22 +109,36 @@ impl RateLimiter {
         key_prefix: &str,
     ) -> Self {
         let RateLimitSettings { quota, instances, .. } = settings;
-        assert!(
-            quota.window / quota.requests.get() > Duration::ZERO,
-            "a quota allows less than a request a nanosecond"
-        );
+        quota.assert_sane();
+        let policy = Policy::new(scope.policy().to_owned(), quota);
         Self {
             scope,
             settings,
-            share: quota.divided_by(instances),
+            policy_header: Policy::header(&[&policy]),
+            policy,
+            sessions: None,
             local: Cache::builder()
                 .max_capacity(MAX_LOCAL_BUCKETS)
                 .time_to_idle(2 * quota.window)
                 .build(),
             shared: SharedBuckets::new(redis, key_prefix, scope, quota, instances),
-            policy_header: policy_header(scope, quota),
             refused: Refusals::new(scope),
         }
+    }
+
+    /// A request without a user is counted by the session that it is of, as `session_of` finds: one that was
+    /// issued here and is the caller's. All sessions of one address together have `ceiling` quotas.
+    ///
+    /// # Panics
+    /// When so many quotas allow a request a nanosecond or more.
+    #[must_use]
+    pub fn counting_sessions(
+        self,
+        ceiling: NonZeroU32,
+        session_of: impl Fn(&ServiceRequest) -> Option<Uuid> + Send + Sync + 'static,
+    ) -> Self {
+        let sessions = Sessions::new(self.scope, &self.policy, ceiling, Box::new(session_of));
+        Self { sessions: Some(sessions), ..self }
     }
 
     pub const fn is_enabled(&self) -> bool {
@@ -91,31 +149,68 @@ impl RateLimiter {
         self.scope
     }
 
-    pub const fn quota(&self) -> Quota {
-        self.settings.quota
+    pub fn quota_of(&self, key: &BucketKey) -> Quota {
+        match (key, &self.sessions) {
+            (BucketKey::ClientSessions(_), Some(sessions)) => sessions.ceiling.quota(),
+            _ => self.settings.quota,
+        }
     }
 
-    pub(super) const fn policy_header(&self) -> &HeaderValue {
-        &self.policy_header
+    /// The session that a request of nobody in particular is counted by.
+    pub(super) fn session_of(&self, request: &ServiceRequest) -> Option<Uuid> {
+        self.sessions.as_ref()?.of(request)
     }
 
-    pub async fn check(&self, key: &BucketKey) -> Verdict {
-        let bucket =
-            self.local.get(key).unwrap_or_else(|| self.local.get_with(*key, || self.new_bucket()));
-        let verdict = match self.decide(&bucket) {
-            Some(verdict) => verdict,
-            None => self.ask(key, &bucket).await,
+    pub async fn decide(&self, caller: Caller) -> Decision<'_> {
+        let decision = match (caller, &self.sessions) {
+            (Caller::One(key), _) => self.by_one(key).await,
+            (Caller::Session { id, address }, Some(sessions)) => {
+                self.by_session(sessions, id, address).await
+            }
+            (Caller::Session { address, .. }, None) => {
+                self.by_one(BucketKey::client(address)).await
+            }
         };
-        if let Verdict::Refused { .. } = verdict {
+        if let Verdict::Refused { .. } = decision.verdict {
             self.refused.0.increment(1);
         }
-        verdict
+        decision
+    }
+
+    async fn by_one(&self, key: BucketKey) -> Decision<'_> {
+        let verdict = self.check(key).await;
+        Decision { verdict, policy: &self.policy, policies: &self.policy_header }
+    }
+
+    /// By the session's own bucket, and by that of all sessions of its address.
+    async fn by_session<'a>(
+        &'a self,
+        sessions: &'a Sessions,
+        id: Uuid,
+        address: IpAddr,
+    ) -> Decision<'a> {
+        let ceiling_key = BucketKey::client_sessions(address);
+        let decision = |verdict, policy| Decision { verdict, policy, policies: &sessions.policies };
+        // Known beforehand: it costs the session nothing, and makes no bucket for one that was made up.
+        if let Some(refused) = self.bucket(ceiling_key).refusal(Instant::now()) {
+            return decision(refused, &sessions.ceiling);
+        }
+        // The session first: a session that floods does not use up what is the others'.
+        let own = self.check(BucketKey::Session(id)).await;
+        let Verdict::Admitted { remaining: of_own, .. } = own else {
+            return decision(own, &self.policy);
+        };
+        match self.check(ceiling_key).await {
+            Verdict::Admitted { remaining, .. } if remaining >= of_own => {
+                decision(own, &self.policy)
+            }
+            nearer => decision(nearer, &sessions.ceiling),
+        }
     }
 
     /// Hits that this process has taken of a bucket and not spent.
     pub fn unspent(&self, key: &BucketKey) -> u32 {
-        let bucket = self.local.get(key);
-        bucket.map_or(0, |bucket| bucket.unspent(self.share.window, Instant::now()))
+        self.local.get(key).map_or(0, |bucket| bucket.unspent(Instant::now()))
     }
 
     /// Forgets what this process knows of a bucket, which has been reset; the others do so by themselves.
@@ -123,45 +218,58 @@ impl RateLimiter {
         self.local.invalidate(key);
     }
 
-    fn decide(&self, bucket: &LocalBucket) -> Option<Verdict> {
-        let others = self.settings.instances.get() - 1;
-        bucket.decide(self.share.window, Instant::now(), others)
+    async fn check(&self, key: BucketKey) -> Verdict {
+        let bucket = self.bucket(key);
+        match bucket.decide(Instant::now()) {
+            Some(verdict) => verdict,
+            None => self.ask(key, &bucket).await,
+        }
     }
 
-    async fn ask(&self, key: &BucketKey, bucket: &LocalBucket) -> Verdict {
+    async fn ask(&self, key: BucketKey, bucket: &LocalBucket) -> Verdict {
         if self.shared.is_away() {
-            return self.govern(key, bucket);
+            return self.govern(&key, bucket);
         }
         let _charging = bucket.charging.lock().await;
         // Whoever held the lock before may have brought a lot, or a refusal.
-        if let Some(verdict) = self.decide(bucket) {
+        let asked_at = Instant::now();
+        if let Some(verdict) = bucket.decide(asked_at) {
             return verdict;
         }
-        let asked_at = Instant::now();
-        match self.shared.take(key, bucket.claim(self.share, asked_at)).await {
+        let quota = self.quota_of(&key);
+        match self.shared.take(key, quota, bucket.claim(asked_at)).await {
             Some(charge) => {
-                self.report(key, charge.near, charge.exceeded);
+                self.report(&key, charge.near, charge.exceeded);
                 bucket.receive(charge, asked_at, Instant::now())
             }
-            None => self.govern(key, bucket),
+            None => self.govern(&key, bucket),
         }
     }
 
     fn govern(&self, key: &BucketKey, bucket: &LocalBucket) -> Verdict {
-        let (verdict, crossed) = bucket.govern(self.share, Instant::now());
+        let (verdict, crossed) = bucket.govern(Instant::now());
         self.report(key, crossed.near, crossed.exceeded);
         verdict
     }
 
-    fn new_bucket(&self) -> Arc<LocalBucket> {
-        Arc::new(LocalBucket::new(self.share))
+    fn bucket(&self, key: BucketKey) -> Arc<LocalBucket> {
+        self.local.get(&key).unwrap_or_else(|| {
+            self.local.get_with(key, || {
+                let instances = self.settings.instances;
+                let share = self.quota_of(&key).divided_by(instances);
+                Arc::new(LocalBucket::new(share, instances.get() - 1))
+            })
+        })
     }
 
     /// One event for each crossed threshold; the requests beyond it are only counted.
     fn report(&self, key: &BucketKey, near: bool, exceeded: bool) {
+        if !near && !exceeded {
+            return;
+        }
         let scope = self.scope.as_str();
-        let quota = self.settings.quota.requests;
-        let window_seconds = self.settings.quota.window.as_secs();
+        let Quota { requests: quota, window } = self.quota_of(key);
+        let window_seconds = window.as_secs();
         if near {
             tracing::info!(scope, bucket_key = %key, quota, window_seconds, "rate limit nearly reached");
         }
@@ -169,12 +277,6 @@ impl RateLimiter {
             tracing::warn!(scope, bucket_key = %key, quota, window_seconds, "rate limit exceeded");
         }
     }
-}
-
-/// `"viewer-read";q=600;w=60`
-fn policy_header(scope: Scope, quota: Quota) -> HeaderValue {
-    let text = format!("\"{}\";q={};w={}", scope.policy(), quota.requests, quota.window.as_secs());
-    HeaderValue::try_from(text).expect("a name and two numbers are visible ASCII")
 }
 
 struct Refusals(metrics::Counter);
@@ -218,7 +320,7 @@ mod tests {
         let limiter = limiter(10, 1);
         let clients = u32::try_from(MAX_LOCAL_BUCKETS).unwrap() * 5 / 4;
         for n in 0..clients {
-            assert!(matches!(limiter.check(&client(n)).await, Verdict::Admitted { .. }));
+            assert!(matches!(limiter.check(client(n)).await, Verdict::Admitted { .. }));
         }
         limiter.local.run_pending_tasks();
         let remembered = limiter.local.entry_count();
@@ -229,15 +331,15 @@ mod tests {
     async fn without_redis_a_process_admits_its_share_and_counts_down_from_it() {
         let limiter = limiter(40, 4);
         for used in 1..=10 {
-            let verdict = limiter.check(&client(1)).await;
+            let verdict = limiter.check(client(1)).await;
             let Verdict::Admitted { remaining, .. } = verdict else {
                 panic!("{used}: {verdict:?}")
             };
             assert_eq!(remaining, 10 - used);
         }
-        let refused = limiter.check(&client(1)).await;
+        let refused = limiter.check(client(1)).await;
         let Verdict::Refused { retry_after } = refused else { panic!("{refused:?}") };
         assert!(retry_after <= Duration::from_secs(6), "{retry_after:?}");
-        assert!(matches!(limiter.check(&client(2)).await, Verdict::Admitted { .. }));
+        assert!(matches!(limiter.check(client(2)).await, Verdict::Admitted { .. }));
     }
 }

@@ -1,21 +1,19 @@
 //! The limiter in front of HTTP routes, and its headers (draft-ietf-httpapi-ratelimit-headers).
 
-use std::{
-    fmt::Write,
-    net::{IpAddr, Ipv4Addr},
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{
     Error,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::header::{HeaderMap, HeaderName},
     middleware::Next,
     web,
 };
 
-use super::{BucketKey, RateLimiter, TrustedProxies, Verdict};
+use super::{
+    BucketKey, Caller, Decision, RateLimiter, TrustedProxies, Verdict, policy::whole_seconds,
+};
 use crate::http::{MaybePrincipal, Problem, ProblemCode};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -32,64 +30,55 @@ pub async fn enforce<B: MessageBody + 'static>(
     if !limiter.is_enabled() {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     }
-    let key = identify(&mut request, &trusted).await;
-    match limiter.check(&key).await {
-        Verdict::Admitted { remaining, resets_after } => {
-            let mut response = next.call(request).await?.map_into_left_body();
-            describe(response.headers_mut(), &limiter, remaining, resets_after);
-            Ok(response)
-        }
-        Verdict::Refused { retry_after } => {
-            let refusal = refusal(&limiter, retry_after);
-            // Not as an Err: what wraps this adds the request's id and logs it like any response.
-            Ok(request.error_response(refusal).map_into_right_body())
-        }
+    let caller = identify(&mut request, &limiter, &trusted).await;
+    let decision = limiter.decide(caller).await;
+    if let Verdict::Refused { .. } = decision.verdict {
+        let refusal = refusal(&decision);
+        // Not as an Err: what wraps this adds the request's id and logs it like any response.
+        return Ok(request.error_response(refusal).map_into_right_body());
     }
+    let mut response = next.call(request).await?.map_into_left_body();
+    describe(response.headers_mut(), &decision);
+    Ok(response)
 }
 
-/// The user if there is a valid token, else the client's address. A bad token is counted by its
-/// sender's address, and refused by the route.
-async fn identify(request: &mut ServiceRequest, trusted: &TrustedProxies) -> BucketKey {
+/// The user if there is a valid token, else the session that the request is of, else the client's address. A
+/// bad token is counted by its sender's session or address, and refused by the route.
+async fn identify(
+    request: &mut ServiceRequest,
+    limiter: &RateLimiter,
+    trusted: &TrustedProxies,
+) -> Caller {
     if let Ok(MaybePrincipal(Some(principal))) = request.extract::<MaybePrincipal>().await {
-        return BucketKey::User(principal.user_id().uuid());
+        return Caller::One(BucketKey::User(principal.user_id().uuid()));
     }
     // There is no peer only where there is no connection: in tests of handlers.
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
-    BucketKey::client(trusted.client(peer, request.headers()))
+    let address = trusted.client(peer, request.headers());
+    match limiter.session_of(request) {
+        Some(id) => Caller::Session { id, address },
+        None => Caller::One(BucketKey::client(address)),
+    }
 }
 
-fn describe(headers: &mut HeaderMap, limiter: &RateLimiter, remaining: u32, resets: Duration) {
-    headers.insert(POLICY, limiter.policy_header().clone());
-    if let Some(state) = state(limiter, remaining, resets) {
+fn describe(headers: &mut HeaderMap, decision: &Decision<'_>) {
+    headers.insert(POLICY, decision.policies.clone());
+    if let Some(state) = decision.state() {
         headers.insert(STATE, state);
     }
 }
 
-fn refusal(limiter: &RateLimiter, retry_after: Duration) -> Problem {
-    let seconds = u32::try_from(whole_seconds(retry_after)).unwrap_or(u32::MAX);
-    let quota = limiter.quota();
+fn refusal(decision: &Decision<'_>) -> Problem {
+    let quota = decision.policy.quota();
     let problem = Problem::new(
         ProblemCode::QuotaExceeded,
         format!("{} requests in {} s are allowed", quota.requests, quota.window.as_secs()),
     )
-    .with_retry_after(seconds)
-    .with("violated-policies", vec![limiter.scope().policy()])
-    .with_header(POLICY, limiter.policy_header().clone());
-    match state(limiter, 0, retry_after) {
+    .with_retry_after(u32::try_from(whole_seconds(decision.until())).unwrap_or(u32::MAX))
+    .with("violated-policies", vec![decision.policy.name()])
+    .with_header(POLICY, decision.policies.clone());
+    match decision.state() {
         Some(state) => problem.with_header(STATE, state),
         None => problem,
     }
-}
-
-/// `"viewer-read";r=599;t=60`
-fn state(limiter: &RateLimiter, remaining: u32, resets: Duration) -> Option<HeaderValue> {
-    let mut text = String::with_capacity(48);
-    write!(text, "\"{}\";r={remaining};t={}", limiter.scope().policy(), whole_seconds(resets))
-        .ok()?;
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
-}
-
-/// Rounded up: a client that waits as long as it was told is not too early.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

@@ -13,20 +13,28 @@
 //! Hence the bounds. In any window, no more is charged than the quota. All lots that are out at one time
 //! are a twentieth of the quota at most: by so much may admissions in a window exceed what was charged in
 //! it (hits charged just before it and spent within it), and by so much may they fall short when a process
-//! that holds a lot hears of its key no more. docs/adr/0020-rate-limits-in-lots.md has the rest.
+//! that holds a lot hears of its key no more.
+//!
+//! Who is counted: the user, else the viewing session, else the client's address. Sessions can be started by the
+//! thousand, so those of one address have a bucket together as well, of some quotas: what they gain ends there.
+//! docs/adr/0020-rate-limits-in-lots.md has the rest.
 
+mod charging;
 mod client_ip;
 mod inspect;
 mod key;
 mod limiter;
 mod local;
 mod middleware;
+mod policy;
 mod quota;
+mod sessions;
 mod shared;
 
 pub use client_ip::{ForwardedHeader, TrustedProxies};
 pub use inspect::{BucketState, Buckets};
 pub use key::{BucketKey, Scope, UnknownBucketKey, UnknownScope};
-pub use limiter::{RateLimitSettings, RateLimiter, Verdict};
+pub use limiter::{Caller, Decision, RateLimitSettings, RateLimiter, Verdict};
 pub use middleware::enforce;
+pub use policy::Policy;
 pub use quota::Quota;

@@ -16,6 +16,19 @@ const SLOTS: u128 = 25;
 const SLACK_DIVISOR: u32 = 20;
 
 impl Quota {
+    /// What governors can count by: less than a request a nanosecond.
+    pub(super) fn assert_sane(self) {
+        assert!(
+            self.window / self.requests.get() > Duration::ZERO,
+            "a quota allows less than a request a nanosecond"
+        );
+    }
+
+    /// So many times as much, or as much as can be counted.
+    pub(super) fn times(self, factor: NonZeroU32) -> Self {
+        Self { requests: self.requests.saturating_mul(factor), ..self }
+    }
+
     pub(super) fn window_ms(self) -> u64 {
         u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX)
     }

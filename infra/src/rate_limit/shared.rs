@@ -1,36 +1,28 @@
-//! The buckets that all processes share, in Redis.
+//! The buckets that all processes share, in Redis: what is asked of them, and whether they can be asked.
 
-use std::{fmt, num::NonZeroU32, sync::LazyLock, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use redis::{Script, aio::ConnectionManager};
-use tokio::time::timeout;
+use redis::aio::ConnectionManager;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    charging::{self, Order},
     key::{BucketKey, Scope},
-    quota::{Quota, lots_in_room},
+    quota::Quota,
 };
 use crate::breaker::Breaker;
 
-static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("bucket.lua")));
-
-/// With a new connection, if need be. Slow is as bad as down: a request waits meanwhile.
-const TIMEOUT: Duration = Duration::from_millis(250);
 /// In a row: so many are no accident.
 const FAILURES_TO_OPEN: u32 = 3;
-/// While Redis is away it is asked again by one request, so much later; the others do without.
+/// While Redis is away it is asked again by one call, so much later; requests meanwhile do without.
 const TRIAL_INTERVAL: Duration = Duration::from_millis(500);
+/// Charges that wait for the call before theirs. A request whose charge finds no place waits for one.
+const MAX_WAITING: usize = 1_024;
 
+#[derive(Debug)]
 pub(super) struct SharedBuckets {
-    redis: ConnectionManager,
-    key_prefix: String,
-    scope: Scope,
-    quota: Quota,
-    instances: NonZeroU32,
-    breaker: Breaker,
-    /// 1, or 0 while the breaker is open.
-    shared: metrics::Gauge,
-    calls: metrics::Counter,
-    failures: metrics::Counter,
+    breaker: Arc<Breaker>,
+    orders: mpsc::Sender<Order>,
 }
 
 /// What a process asks for, and what it has to settle with the bucket.
@@ -70,6 +62,7 @@ pub(super) fn redis_key(prefix: &str, scope: Scope, key: &BucketKey) -> String {
 }
 
 impl SharedBuckets {
+    /// Within a tokio runtime, which the calls to Redis then run on.
     pub(super) fn new(
         redis: ConnectionManager,
         key_prefix: &str,
@@ -77,19 +70,20 @@ impl SharedBuckets {
         quota: Quota,
         instances: NonZeroU32,
     ) -> Self {
-        let shared = metrics::gauge!("marquee_rate_limit_shared", "scope" => scope.as_str());
-        shared.set(1.0);
-        Self {
+        let breaker = Breaker::closed(TRIAL_INTERVAL).opening_after(FAILURES_TO_OPEN);
+        let breaker = Arc::new(breaker);
+        let (orders, waiting) = mpsc::channel(MAX_WAITING);
+        let charger = charging::Charger::new(
             redis,
-            key_prefix: key_prefix.to_owned(),
+            key_prefix.to_owned(),
             scope,
             quota,
             instances,
-            breaker: Breaker::closed(TRIAL_INTERVAL).opening_after(FAILURES_TO_OPEN),
-            shared,
-            calls: counter("marquee_rate_limit_redis_calls_total", scope),
-            failures: counter("marquee_rate_limit_redis_failures_total", scope),
-        }
+            Arc::clone(&breaker),
+        );
+        // It ends with the last sender.
+        tokio::spawn(charger.run(waiting));
+        Self { breaker, orders }
     }
 
     /// Whether Redis is known to be away, and it is not yet time to ask again.
@@ -98,74 +92,10 @@ impl SharedBuckets {
     }
 
     /// Charges the bucket; `None` when Redis does not answer, or is known to be away.
-    pub(super) async fn take(&self, key: &BucketKey, claim: Claim) -> Option<Charge> {
-        if !self.breaker.lets_through() {
-            return None;
-        }
-        self.calls.increment(1);
-        match timeout(TIMEOUT, self.call(key, claim)).await {
-            Ok(Ok(charge)) => {
-                self.answered();
-                Some(charge)
-            }
-            Ok(Err(error)) => self.failed(&error),
-            Err(elapsed) => self.failed(&elapsed),
-        }
-    }
-
-    async fn call(&self, key: &BucketKey, claim: Claim) -> redis::RedisResult<Charge> {
-        let (granted, left, slot, refills_in, retry_in, near, exceeded) = TAKE
-            .key(redis_key(&self.key_prefix, self.scope, key))
-            .arg(self.quota.requests.get())
-            .arg(self.quota.window_ms())
-            .arg(self.quota.slot_ms())
-            .arg(claim.wanted)
-            .arg(lots_in_room(self.instances))
-            .arg(claim.owed)
-            .arg(claim.returned)
-            .arg(claim.returned_to)
-            .invoke_async(&mut self.redis.clone())
-            .await?;
-        Ok(Charge {
-            granted,
-            left,
-            slot,
-            refills_in: Duration::from_millis(refills_in),
-            retry_in: Duration::from_millis(retry_in),
-            near,
-            exceeded,
-        })
-    }
-
-    fn answered(&self) {
-        if self.breaker.succeeded() {
-            self.shared.set(1.0);
-            tracing::info!(scope = self.scope.as_str(), "rate limits are shared again");
-        }
-    }
-
-    fn failed(&self, error: &dyn fmt::Display) -> Option<Charge> {
-        self.failures.increment(1);
-        if self.breaker.failed() {
-            self.shared.set(0.0);
-            tracing::warn!(
-                scope = self.scope.as_str(),
-                %error,
-                share = self.quota.divided_by(self.instances).requests,
-                window_seconds = self.quota.window.as_secs(),
-                "Redis is away: this process limits by itself, at its share"
-            );
-        }
-        None
-    }
-}
-
-fn counter(name: &'static str, scope: Scope) -> metrics::Counter {
-    metrics::counter!(name, "scope" => scope.as_str())
-}
-
-impl fmt::Debug for SharedBuckets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedBuckets").field("scope", &self.scope).finish_non_exhaustive()
+    pub(super) async fn take(&self, key: BucketKey, quota: Quota, claim: Claim) -> Option<Charge> {
+        let (answer, charge) = oneshot::channel();
+        self.orders.send(Order { key, quota, claim, answer }).await.ok()?;
+        // Dropped when there is no charge.
+        charge.await.ok()
     }
 }

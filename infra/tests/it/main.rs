@@ -6,3 +6,4 @@ mod event_log;
 mod kafka;
 mod mysql;
 mod probing;
+mod rate_limit;

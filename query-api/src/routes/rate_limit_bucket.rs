@@ -171,7 +171,7 @@ impl RateLimitBucket {
         let own_unspent = if scope == limiter.scope() { limiter.unspent(key) } else { 0 };
         let hits = state.map_or(0, |state| state.hits.saturating_sub(own_unspent));
         // What counts says by itself what its quota is.
-        let own = (scope == limiter.scope()).then(|| limiter.quota());
+        let own = (scope == limiter.scope()).then(|| limiter.quota_of(key));
         let limit = state.map(|state| state.limit).or(own.map(|own| own.requests.get()));
         let window = state.map(|state| state.window).or(own.map(|own| own.window));
         Self {

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use marquee_infra::{
     clock,
-    rate_limit::{Quota, RateLimitSettings, RateLimiter, Scope, Verdict},
+    rate_limit::{Caller, Quota, RateLimitSettings, RateLimiter, Scope, Verdict},
     redis,
 };
 use reqwest::Method;
@@ -297,8 +297,9 @@ async fn buckets_of_commands_are_seen_and_opened_as_well_and_bad_names_are_told_
         redis::connect_lazy(&bed.settings.redis.url).unwrap(),
         &bed.settings.redis.key_prefix,
     );
-    let key = OPERATOR.parse().unwrap();
-    assert!(matches!(limiter.check(&key).await, Verdict::Admitted { remaining: 9, .. }));
+    let admin_key = Caller::One(OPERATOR.parse().unwrap());
+    let verdict = limiter.decide(admin_key).await.verdict;
+    assert!(matches!(verdict, Verdict::Admitted { remaining: 9, .. }));
     let used = api.client.get_with(&admin, &headers).await;
     assert_eq!((&used.json["hits"], &used.json["limit"]), (&json!(1), &json!(10)));
     assert_eq!(used.json["bucket_key"], format!("user:{OPERATOR}"));
