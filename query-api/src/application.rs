@@ -127,12 +127,6 @@ impl Application {
         let authenticator = web::Data::new(Authenticator::new(&settings.jwt)?);
         let sealer = web::Data::new(Sealer::new(pool.clone(), &settings.sealing.keys)?);
         let viewers = web::Data::new(ViewerContextKey::parse(&settings.viewer.context_key)?);
-        let limiter = web::Data::new(RateLimiter::new(
-            Scope::ViewerRead,
-            (&settings.rate_limit).into(),
-            redis.clone(),
-            &settings.redis.key_prefix,
-        ));
         let proxies = web::Data::new(TrustedProxies::new(
             settings.rate_limit.trusted_proxies.clone(),
             settings.rate_limit.client_ip_header,
@@ -141,6 +135,7 @@ impl Application {
         let facts = FactProducer::new(&settings.kafka)?;
         let reporter = web::Data::new(Reporter::new(facts, topics.viewing_sessions.clone()));
         let session_ids = web::Data::new(SessionIds::new(&settings.viewer.context_key)?);
+        let limiter = web::Data::new(limiter(settings, &session_ids, &viewers)?);
         let heartbeat = web::Data::new(Heartbeat(settings.viewing_session.heartbeat_seconds));
         let sessions = web::Data::new(SessionReader::new(pool.clone()));
         let report = accounts::report_own(pool.clone(), Account::QueryApi);
@@ -305,6 +300,25 @@ fn keys_check(status: impl Fn() -> KeysStatus + Send + Sync + 'static) -> Check 
         let refused = problem.map(|_| "the file of keys cannot be taken".to_owned());
         async move { refused.map_or_else(|| Ok(json!(key_ids)), Err) }
     })
+}
+
+/// With a connection of its own: requests wait for it, and for nothing else that Redis is asked.
+fn limiter(
+    settings: &Settings,
+    ids: &web::Data<SessionIds>,
+    viewers: &web::Data<ViewerContextKey>,
+) -> Result<RateLimiter, BuildError> {
+    let limits = &settings.rate_limit;
+    let (ids, viewers) = (ids.clone(), viewers.clone());
+    let limiter = RateLimiter::new(
+        Scope::ViewerRead,
+        limits.into(),
+        redis::connect_lazy(&settings.redis.url)?,
+        &settings.redis.key_prefix,
+    );
+    Ok(limiter.counting_sessions(limits.session_ceiling, move |request| {
+        routes::counted_session(request, &ids, &viewers)
+    }))
 }
 
 /// Records that wait for Kafka are as durable as those in it.

@@ -95,6 +95,7 @@ pub struct RateLimitSettings {
     pub enabled: bool,
     pub viewer_read_quota: NonZeroU32,
     pub viewer_read_window_seconds: u32,
+    pub session_ceiling: NonZeroU32,
     pub instances: NonZeroU32,
     pub trusted_proxies: Vec<IpNet>,
     pub client_ip_header: ForwardedHeader,
@@ -141,6 +142,16 @@ impl Settings {
         }
         if self.rate_limit.viewer_read_quota.get() > 100_000_000 {
             return invalid("rate_limit.viewer_read_quota must be at most 100000000");
+        }
+        if self.rate_limit.session_ceiling.get() > 1_000 {
+            return invalid("rate_limit.session_ceiling must be at most 1000");
+        }
+        let quota_of_sessions =
+            self.rate_limit.viewer_read_quota.saturating_mul(self.rate_limit.session_ceiling);
+        if quota_of_sessions.get() > 1_000_000_000 {
+            return invalid(
+                "rate_limit.viewer_read_quota times session_ceiling must be at most 1000000000",
+            );
         }
         if self.rate_limit.instances.get() > 1_000 {
             return invalid("rate_limit.instances must be at most 1000");

@@ -14,12 +14,13 @@ const ANY: &str = "*";
 const MAX_AGE_SECONDS: usize = 3600;
 
 /// What a page may send.
-const REQUEST_HEADERS: [HeaderName; 6] = [
+const REQUEST_HEADERS: [HeaderName; 7] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_NONE_MATCH,
     HeaderName::from_static("anonymous-id"),
     HeaderName::from_static("consistency-token"),
+    HeaderName::from_static("viewing-session"),
     HeaderName::from_static("x-request-id"),
 ];
 

@@ -11,7 +11,7 @@ use super::{
     Reads, conditional, consistency,
     fields::Fields,
     get_movie_as_of::{get_movie_as_of, read_until},
-    openapi::{MovieAnswer, MovieParameters, ReadHeaders},
+    openapi::{MovieAnswer, MovieParameters, ReadHeaders, SessionHeaders},
     page_cache::Rendered,
     parameters::Parameters,
     require,
@@ -30,7 +30,7 @@ use crate::{
     get, path = "/v1/movies/{id_or_slug}", tag = "catalog",
     params(
         ("id_or_slug" = String, Path, description = "The movie's id or slug", example = "metropolis"),
-        MovieParameters, ReadHeaders,
+        MovieParameters, ReadHeaders, SessionHeaders,
     ),
     responses(
         (status = 200, description = "The movie; ETag and Cache-Control say how long it is good for", body = MovieAnswer),

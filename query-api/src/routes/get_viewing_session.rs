@@ -7,21 +7,19 @@ use actix_web::{
     web,
 };
 use marquee_infra::http::{
-    CommonProblems, FieldError, MaybePrincipal, Problem, ProblemBody, ProblemCode, Scope,
+    CommonProblems, MaybePrincipal, Problem, ProblemBody, ProblemCode, Scope,
 };
 
 use super::{
     openapi::AnonymousHeader,
     require,
-    session_owner::{own_session, owner, parse_anonymous_id, session_not_found},
+    session_owner::{own_session, owner, read_anonymous_id, session_not_found},
 };
 use crate::{
     mysql_read::ReadError,
     sessions::{SessionIds, SessionReader, ViewingSession},
     tokens::ViewerContextKey,
 };
-
-const ANONYMOUS_ID: &str = "anonymous-id";
 
 /// What a viewing session adds up to so far
 ///
@@ -68,14 +66,6 @@ pub(super) async fn get_viewing_session(
         )
         .with_retry_after(1)),
     }
-}
-
-fn read_anonymous_id(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(header) = request.headers().get(ANONYMOUS_ID) else { return Ok(None) };
-    parse_anonymous_id(header.to_str().unwrap_or_default()).map(Some).map_err(|detail| {
-        Problem::new(ProblemCode::InvalidRequest, "see errors")
-            .with_errors(vec![FieldError { pointer: ANONYMOUS_ID.to_owned(), detail }])
-    })
 }
 
 pub(super) fn cannot_read(error: ReadError) -> Problem {

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{
     consistency::{self, Patience},
     get_movie::movie_not_found,
-    openapi::{StreamTokenBody, WaitHeader},
+    openapi::{SessionHeaders, StreamTokenBody, WaitHeader},
     snapshot,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub(super) struct PlaybackCookie {
     post, path = "/v1/movies/{movie_id}/stream-tokens", tag = "playback",
     params(
         ("movie_id" = Uuid, Path, description = "The movie's id"),
-        WaitHeader,
+        WaitHeader, SessionHeaders,
     ),
     request_body = Option<StreamTokenBody>,
     responses(

@@ -9,7 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Reads, conditional, openapi::ReadHeaders, page_cache::Rendered, parameters::Parameters,
+    Reads, conditional,
+    openapi::{ReadHeaders, SessionHeaders},
+    page_cache::Rendered,
+    parameters::Parameters,
 };
 use crate::catalog::Snapshot;
 
@@ -29,7 +32,7 @@ struct GenreItem<'a> {
 /// The genres of what viewers see now
 #[utoipa::path(
     get, path = "/v1/genres", tag = "catalog",
-    params(ReadHeaders),
+    params(ReadHeaders, SessionHeaders),
     responses(
         (status = 200, description = "All of them; ETag and Cache-Control say how long that is good for", body = GenreList),
         (status = 304, description = "It still has the ETag of If-None-Match"),

@@ -13,7 +13,7 @@ use marquee_infra::{
 use super::{
     Reads, conditional,
     fields::Fields,
-    openapi::{ListAnswer, ListParameters, ReadHeaders},
+    openapi::{ListAnswer, ListParameters, ReadHeaders, SessionHeaders},
     page_cache::Rendered,
     parameters::Parameters,
     require,
@@ -35,7 +35,7 @@ const MAX_GENRE_CHARS: usize = 50;
 /// one `total`, whatever changes meanwhile. Only what viewers may not see any more is left out.
 #[utoipa::path(
     get, path = "/v1/movies", tag = "catalog",
-    params(ListParameters, ReadHeaders),
+    params(ListParameters, ReadHeaders, SessionHeaders),
     responses(
         (status = 200, description = "A page; ETag and Cache-Control say how long it is good for", body = ListAnswer),
         (status = 304, description = "It still has the ETag of If-None-Match"),

@@ -3,6 +3,7 @@
 mod conditional;
 mod consistency;
 mod cors;
+mod counted_session;
 mod encoding;
 mod fields;
 mod get_movie;
@@ -44,6 +45,7 @@ use crate::catalog::{Catalog, CursorKey, Snapshot};
 pub use conditional::Freshness;
 pub use consistency::Patience;
 pub use cors::is_origin;
+pub use counted_session::counted_session;
 pub use openapi::ApiDescription;
 pub use page_cache::PageCache;
 pub use start_viewing_session::Heartbeat;

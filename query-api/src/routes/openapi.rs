@@ -25,7 +25,8 @@ use crate::documents::{EditorialMovie, Movie, MovieAsOf};
     info(
         title = "Marquee: viewers' API",
         description = "The catalog, and signed URLs that play it. Viewers may be anonymous. Every address that takes GET \
-            takes HEAD as well, but for the edge's. A read that sends the `Consistency-Token` of a command's answer shows \
+            takes HEAD as well, but for the edge's. Requests are limited by user, else by viewing session, else by address: \
+            `RateLimit-Policy` and `RateLimit` tell. A read that sends the `Consistency-Token` of a command's answer shows \
             that command. Errors are problem+json with ALL field errors at once; each `type` is a page under `/errors/`.",
         license(name = "MIT", identifier = "MIT"),
     ),
@@ -271,7 +272,7 @@ pub(super) enum ReportBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ViewingEventReport)]
 pub(super) struct OneEvent {
-    /// That of the session; not beside an access token.
+    /// That of the session, unless `Anonymous-Id` has it; not beside an access token.
     #[schema(min_length = 1, max_length = 128)]
     anonymous_id: Option<String>,
     #[serde(flatten)]
@@ -281,7 +282,7 @@ pub(super) struct OneEvent {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ViewingEventReports)]
 pub(super) struct SeveralEvents {
-    /// That of the session; not beside an access token.
+    /// That of the session, unless `Anonymous-Id` has it; not beside an access token.
     #[schema(min_length = 1, max_length = 128)]
     anonymous_id: Option<String>,
     #[schema(min_items = 1, max_items = 50)]
@@ -349,9 +350,23 @@ pub(super) struct CmcdKeys {
 
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "documentation: get_viewing_session reads it")]
+#[expect(dead_code, reason = "documentation: counted_session reads them")]
+pub(super) struct SessionHeaders {
+    /// Of one who is not signed in: the viewing session that the request is counted by, instead of by its address. One that is
+    /// not the caller's is passed over.
+    #[param(rename = "Viewing-Session")]
+    viewing_session: Option<Uuid>,
+    /// The viewing session's `anonymous_id`, which shows whose it is.
+    #[param(rename = "Anonymous-Id")]
+    anonymous_id: Option<String>,
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documentation: read_anonymous_id reads it")]
 pub(super) struct AnonymousHeader {
-    /// The session's `anonymous_id`, for one who is not signed in.
+    /// The session's `anonymous_id`, for one who is not signed in. It shows whose session it is, and counts the
+    /// request by the session instead of by its address.
     #[param(rename = "Anonymous-Id")]
     anonymous_id: Option<String>,
 }

@@ -29,7 +29,8 @@ use super::{parameters::Parameters, require};
 pub(super) struct RateLimitBucket {
     #[schema(value_type = RateLimitScope)]
     scope: &'static str,
-    /// `user:UUID`, or `ip:ADDRESS`, where a network of IPv6 is one.
+    /// `user:UUID`, `session:UUID`, `ip:ADDRESS`, or `ip-sessions:ADDRESS`: all sessions of that address together. A network
+    /// of IPv6 is one address.
     #[schema(example = "ip:203.0.113.7")]
     bucket_key: String,
     /// Requests that count now. What other processes have taken of the quota and not spent yet is among them.
@@ -76,12 +77,12 @@ pub(super) async fn rate_limit_bucket(
 
 /// How much of a quota is used
 ///
-/// Of any user or address; one that has not been counted lately has used nothing.
+/// Of any user, viewing session or address; one that has not been counted lately has used nothing.
 #[utoipa::path(
     get, operation_id = "get_rate_limit_bucket", path = "/v1/rate-limits/{scope}/{bucket_key}", tag = "operations",
     params(
         ("scope" = RateLimitScope, Path, description = "Whose requests: viewers' reads, or admins' commands", example = "VIEWER_READ"),
-        ("bucket_key" = String, Path, description = "`user:UUID` or `ip:ADDRESS`, as the log shows it; or the UUID or the address alone"),
+        ("bucket_key" = String, Path, description = "`user:UUID`, `session:UUID`, `ip:ADDRESS` or `ip-sessions:ADDRESS`, as the log shows it; or a user's UUID or an address alone"),
     ),
     responses(
         (status = 200, description = "As it is now", body = RateLimitBucket),
@@ -111,7 +112,7 @@ async fn look(
     delete, operation_id = "reset_rate_limit_bucket", path = "/v1/rate-limits/{scope}/{bucket_key}", tag = "operations",
     params(
         ("scope" = RateLimitScope, Path, description = "Whose requests: viewers' reads, or admins' commands", example = "VIEWER_READ"),
-        ("bucket_key" = String, Path, description = "`user:UUID` or `ip:ADDRESS`, as the log shows it; or the UUID or the address alone"),
+        ("bucket_key" = String, Path, description = "`user:UUID`, `session:UUID`, `ip:ADDRESS` or `ip-sessions:ADDRESS`, as the log shows it; or a user's UUID or an address alone"),
     ),
     responses(
         (status = 204, description = "The whole quota is free, whatever was used of it"),

@@ -6,7 +6,6 @@ use actix_web::{
     http::header::{CACHE_CONTROL, HeaderValue},
     web,
 };
-use chrono::TimeDelta;
 use marquee_domain::{ViewingSessionId, viewing_session::ViewingSessionEvent};
 use marquee_infra::{
     clock,
@@ -19,16 +18,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    openapi::ReportBody,
-    session_owner::{own_session, owner, parse_anonymous_id, session_not_found},
+    openapi::{AnonymousHeader, ReportBody},
+    session_owner::{
+        live_session, owner, parse_anonymous_id, read_anonymous_id, session_not_found,
+    },
 };
 use crate::{
     sessions::{ReportError, Reporter, SessionIds, read_reports},
     tokens::ViewerContextKey,
 };
-
-/// How long a session takes reports: as long as the longest movie.
-const MAX_SESSION: TimeDelta = TimeDelta::days(7);
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct ReportTaken {
@@ -44,7 +42,7 @@ pub(super) struct ReportTaken {
 /// again, or late, changes nothing. If the answer is lost or 503, send all of them again.
 #[utoipa::path(
     post, path = "/v1/viewing-sessions/{session_id}/events", tag = "sessions",
-    params(("session_id" = Uuid, Path, description = "The session's id")),
+    params(("session_id" = Uuid, Path, description = "The session's id"), AnonymousHeader),
     request_body = ReportBody,
     responses(
         (status = 202, description = "Kafka has them", body = ReportTaken),
@@ -65,10 +63,15 @@ pub(super) async fn report_viewing_events(
     reporter: web::Data<Reporter>,
     principal: MaybePrincipal,
 ) -> Result<HttpResponse, Problem> {
+    let in_header = read_anonymous_id(&request)?;
     let body = read_json(&request, &read_body(payload).await?)?;
     let has_list = body.get("events").is_some();
     let mut fields = Fields::of_body(body)?;
     let anonymous_id = fields.optional_str("anonymous_id", parse_anonymous_id);
+    if anonymous_id.is_some() && in_header.is_some() && anonymous_id != in_header {
+        fields.error("anonymous_id", "must be the same as in the header Anonymous-Id");
+    }
+    let anonymous_id = anonymous_id.or(in_header);
     let owner = owner(&viewers, &principal, anonymous_id.as_deref());
     if owner.is_none() && !fields.has_error("anonymous_id") {
         fields.error("anonymous_id", "is required without an access token");
@@ -76,11 +79,9 @@ pub(super) async fn report_viewing_events(
     let reports = read_reports(&mut fields, has_list);
     let (owner, reports) = fields.finish(owner.map(|owner| (owner, reports)))?;
 
-    let session_id = own_session(&ids, &session_id, &owner)?;
     let now = clock::now();
-    let started_at = SessionIds::started_at(session_id)
-        .filter(|started_at| now - started_at <= MAX_SESSION)
-        .ok_or_else(session_not_found)?;
+    let (session_id, started_at) =
+        live_session(&ids, &session_id, &owner, now).ok_or_else(session_not_found)?;
     let events: Vec<ViewingSessionEvent> =
         reports.into_iter().map(|report| report.event(session_id, started_at, now)).collect();
     let request_id = request.extensions().get::<RequestId>().map(ToString::to_string);

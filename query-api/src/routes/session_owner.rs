@@ -1,14 +1,20 @@
 //! Whose viewing session: the user of the access token, or whoever knows the anonymous id.
 
+use actix_web::HttpRequest;
+use chrono::{DateTime, TimeDelta, Utc};
 use marquee_domain::ViewingSessionId;
-use marquee_infra::http::{MaybePrincipal, Principal, Problem, ProblemCode};
+use marquee_infra::http::{FieldError, MaybePrincipal, Principal, Problem, ProblemCode};
 
 use crate::{
     sessions::SessionIds,
     tokens::{ViewerContext, ViewerContextKey},
 };
 
+pub(super) const ANONYMOUS_ID: &str = "anonymous-id";
 const MAX_ANONYMOUS_ID_CHARS: usize = 128;
+
+/// How long a session takes reports: as long as the longest movie.
+const MAX_SESSION: TimeDelta = TimeDelta::days(7);
 
 /// As short as it may be, it is all that keeps others from a session.
 pub(super) fn parse_anonymous_id(text: &str) -> Result<String, String> {
@@ -16,6 +22,15 @@ pub(super) fn parse_anonymous_id(text: &str) -> Result<String, String> {
         && text.bytes().all(|byte| byte.is_ascii_graphic());
     sane.then(|| text.to_owned())
         .ok_or_else(|| format!("must have 1 to {MAX_ANONYMOUS_ID_CHARS} visible ASCII characters"))
+}
+
+/// From the header `Anonymous-Id`.
+pub(super) fn read_anonymous_id(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let Some(header) = request.headers().get(ANONYMOUS_ID) else { return Ok(None) };
+    parse_anonymous_id(header.to_str().unwrap_or_default()).map(Some).map_err(|detail| {
+        Problem::new(ProblemCode::InvalidRequest, "see errors")
+            .with_errors(vec![FieldError { pointer: ANONYMOUS_ID.to_owned(), detail }])
+    })
 }
 
 /// None: nobody in particular.
@@ -38,6 +53,18 @@ pub(super) fn own_session(
 ) -> Result<ViewingSessionId, Problem> {
     let session_id = session_id.parse().map_err(|_| session_not_found())?;
     if ids.belongs(session_id, owner) { Ok(session_id) } else { Err(session_not_found()) }
+}
+
+/// The session and when it began, if it is the owner's and still takes reports.
+pub(super) fn live_session(
+    ids: &SessionIds,
+    session_id: &str,
+    owner: &ViewerContext,
+    now: DateTime<Utc>,
+) -> Option<(ViewingSessionId, DateTime<Utc>)> {
+    let session_id = session_id.parse().ok().filter(|id| ids.belongs(*id, owner))?;
+    let started_at = SessionIds::started_at(session_id)?;
+    (now - started_at <= MAX_SESSION).then_some((session_id, started_at))
 }
 
 pub(super) fn session_not_found() -> Problem {

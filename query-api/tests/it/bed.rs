@@ -241,6 +241,7 @@ fn settings(database_url: &str, name: &str) -> Settings {
             enabled: true,
             viewer_read_quota: number(1_000_000),
             viewer_read_window_seconds: 60,
+            session_ceiling: number(10),
             instances: number(1),
             trusted_proxies: Vec::new(),
             client_ip_header: ForwardedHeader::XForwardedFor,

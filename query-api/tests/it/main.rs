@@ -26,6 +26,7 @@ mod read_your_writes;
 mod rotation;
 mod sample;
 mod search;
+mod session_limits;
 mod statements;
 mod stream_tokens;
 mod topic;

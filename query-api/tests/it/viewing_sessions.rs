@@ -239,14 +239,20 @@ async fn the_anonymous_own_what_they_have_the_id_of() {
     };
     assert_eq!(report(anonymous_id).await.status, 202);
     report("somebody-else").await.is_problem(404, "viewing_session_not_found");
+    // In the header as well, or instead: one id, however it is sent.
+    let header = [("Anonymous-Id", anonymous_id)];
+    let path = events_path(session_id);
+    assert_eq!(api.client.post(&path, &beat(1), &header).await.status, 202);
+    let both = json!({ "anonymous_id": "somebody-else", "events": [beat(1)] });
+    let contradicted = api.client.post(&path, &both, &header).await;
+    assert_eq!(contradicted.is_problem(422, "validation_failed").pointers(), ["/anonymous_id"]);
     // Signed in, one is somebody else.
     let user = bearer(USER, "");
-    let path = events_path(session_id);
     let signed_in = api.client.post(&path, &beat(2), &[("Authorization", &user)]).await;
     signed_in.is_problem(404, "viewing_session_not_found");
 
     let records = published(&bed, session_id).await;
-    assert_eq!(records.len(), 2);
+    assert_eq!(records.len(), 3);
     let hash = records[0].payload["anonymous_id"].as_str().unwrap();
     assert_eq!(hash.len(), 64);
     for record in &records {
