@@ -77,17 +77,18 @@ fn parse_head(bytes: &[u8]) -> anyhow::Result<Option<Head>> {
 
 /// A `GET` request's bytes.
 pub fn get(address: SocketAddr, path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n\r\n")
-        .into_bytes()
+    get_with(address, path, "")
 }
 
 /// A `GET` request's bytes, as a proxy passes on that of the client at `forwarded_for`.
 pub fn get_for(address: SocketAddr, path: &str, forwarded_for: Ipv4Addr) -> Vec<u8> {
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n\
-         X-Forwarded-For: {forwarded_for}\r\n\r\n"
-    )
-    .into_bytes()
+    get_with(address, path, &format!("X-Forwarded-For: {forwarded_for}\r\n"))
+}
+
+/// A `GET` request's bytes, with more header lines.
+pub fn get_with(address: SocketAddr, path: &str, lines: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n{lines}\r\n")
+        .into_bytes()
 }
 
 /// A `POST` request's bytes, as a proxy passes on that of the anonymous client at `forwarded_for`.

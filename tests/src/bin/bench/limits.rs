@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context;
 use marquee_tests::Marquee;
+use serde_json::json;
 
 use super::{
     catalog::Created,
@@ -42,30 +43,54 @@ pub async fn run(
         &format!("GET of one movie with and without rate limits, {CONNECTIONS} connections"),
         "read",
     );
-    // Few, each of whom is counted many times a second; and so many that none is.
-    for viewers in [64, 10_000] {
-        let load = |service| -> anyhow::Result<Load> {
-            Ok(get(service_address(service)?, &detail, viewers).watching(servers.with(service)))
-        };
-        let sides =
-            vec![("limited", load(&marquee.query_api)?), ("not limited", load(&unlimited)?)];
-        let compared = compare("limits", format!("{viewers} viewers"), plan, sides).await?;
+    let limited = marquee.query_api.address().parse()?;
+    let not_limited = unlimited.address().parse()?;
+    for (setting, callers) in [
+        // Few, each of whom is counted many times a second; and so many that none is.
+        ("64 viewers", addresses(64)),
+        ("10,000 viewers", addresses(10_000)),
+        ("64 sessions of one address", sessions(marquee, movie, 64).await),
+    ] {
+        let load =
+            |address, service| get(address, &detail, &callers).watching(servers.with(service));
+        let sides = vec![
+            ("limited", load(limited, &marquee.query_api)),
+            ("not limited", load(not_limited, &unlimited)),
+        ];
+        let compared = compare("limits", setting.to_owned(), plan, sides).await?;
         report.comparison(&table, &compared, COST)?;
     }
     Ok(())
 }
 
-fn service_address(service: &marquee_tests::service::Service) -> anyhow::Result<SocketAddr> {
-    Ok(service.address().parse()?)
+/// The header lines by which viewers are told apart.
+fn addresses(viewers: u16) -> Vec<String> {
+    let address = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        format!("X-Forwarded-For: {}\r\n", Ipv4Addr::new(10, 1, high, low))
+    };
+    (0..viewers).map(address).collect()
 }
 
-/// Every request is the next viewer's.
-fn get(address: SocketAddr, path: &str, viewers: u16) -> Load {
-    let viewer = |number: u16| {
-        let [high, low] = number.to_be_bytes();
-        client::get_for(address, path, Ipv4Addr::new(10, 1, high, low)).into()
-    };
-    let requests: Vec<Arc<[u8]>> = (0..viewers).map(viewer).collect();
+async fn sessions(marquee: &Marquee, movie: &Created, viewers: u16) -> Vec<String> {
+    let queries = marquee.queries().anonymous();
+    let mut lines = Vec::new();
+    for _ in 0..viewers {
+        let start = json!({ "movie_id": movie.movie_id, "device_type": "TV" });
+        let started = queries.post("/v1/viewing-sessions").json(&start).send().await.expect(201);
+        lines.push(format!(
+            "X-Forwarded-For: 10.2.0.1\r\nViewing-Session: {}\r\nAnonymous-Id: {}\r\n",
+            started.text_of("session_id"),
+            started.text_of("anonymous_id")
+        ));
+    }
+    lines
+}
+
+/// Every request is the next caller's.
+fn get(address: SocketAddr, path: &str, callers: &[String]) -> Load {
+    let requests: Vec<Arc<[u8]>> =
+        callers.iter().map(|lines| client::get_with(address, path, lines).into()).collect();
     let turn = AtomicUsize::new(0);
     let next = move |_: usize| {
         Arc::clone(&requests[turn.fetch_add(1, Ordering::Relaxed) % requests.len()])
