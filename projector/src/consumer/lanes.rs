@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What may wait for one worker, in KiB, with what it has in hand: two batches of ordinary records.
-const ROOM_KIB: u32 = 4 * 1024;
+const ROOM_KIB: u32 = 2 * 1024;
 /// What a record takes at least, for its headers.
 const RECORD_KIB: usize = 2;
 /// How long a full queue is waited for before its partition is paused: pausing throws away what

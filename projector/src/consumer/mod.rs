@@ -36,6 +36,14 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(2);
 /// After a failure that ends a consumer.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
+/// What librdkafka holds ready, for all partitions together: so many records, or so much of their
+/// values. A record takes three times as much memory as its value, or more: its headers and librdkafka's
+/// notes are not counted, which is why their number is bounded, too.
+const PREFETCHED_RECORDS: &str = "2000";
+const PREFETCHED_KIB: &str = "4096";
+/// Of a partition, in one answer of the broker's: by so much of each it may be more than that.
+const FETCHED_BYTES: &str = "262144";
+
 /// A consumer that runs on its own thread until the shared token is cancelled.
 #[derive(Debug)]
 pub struct Consumer {
@@ -89,7 +97,9 @@ fn config(client: &ClientSettings, group: &str) -> ClientConfig {
         .set("topic.metadata.refresh.interval.ms", "10000")
         .set("enable.partition.eof", "true")
         .set("statistics.interval.ms", "1000")
-        .set("queued.max.messages.kbytes", "16384")
+        .set("queued.min.messages", PREFETCHED_RECORDS)
+        .set("queued.max.messages.kbytes", PREFETCHED_KIB)
+        .set("max.partition.fetch.bytes", FETCHED_BYTES)
         .set("fetch.queue.backoff.ms", "20")
         .set("fetch.error.backoff.ms", "100");
     config

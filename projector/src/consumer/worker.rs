@@ -23,7 +23,7 @@ use crate::{
     projection::{Applied, Parked, Projection},
 };
 
-const MAX_BATCH_RECORDS: usize = 1_024;
+const MAX_BATCH_RECORDS: usize = 512;
 /// Longer than any lock wait; a connection that hangs must not hang the partition.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

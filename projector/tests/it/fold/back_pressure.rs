@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Each event has about 40 kB, so that this is more than all partitions' queues hold together.
-const MOVIES: usize = 900;
+const MOVIES: usize = 300;
 
 fn heavy_log() -> Log {
     let mut choice = Rng::with_seed(4);
