@@ -41,14 +41,15 @@ local function take(key, quota, window, slot, wanted, lots, owed, returned, retu
     table.sort(starts)
 
     local room = quota - hits - owed
-    local granted = 0
+    local granted, is_new_slot = 0, false
     if room > 0 then
         -- The nearer the end, the smaller the lot.
         granted = math.min(wanted, math.max(1, math.floor(room / lots)))
     end
     if granted + owed > 0 then
         hits = hits + granted + owed
-        if not counts[current] then
+        is_new_slot = not counts[current]
+        if is_new_slot then
             starts[#starts + 1] = current
         end
         counts[current] = (counts[current] or 0) + granted + owed
@@ -57,24 +58,26 @@ local function take(key, quota, window, slot, wanted, lots, owed, returned, retu
     end
 
     -- Once for all processes, and once in a window.
-    local function crosses(threshold, is_over)
-        local before = crossed_at[threshold]
-        if not is_over or (before and before + window > now) then
-            return 0
-        end
-        set[#set + 1] = threshold
+    local near, exceeded = 0, 0
+    if 5 * hits >= 4 * quota and (crossed_at.near_at or 0) + window <= now then
+        near = 1
+        set[#set + 1] = 'near_at'
         set[#set + 1] = now
-        return 1
     end
-    local near = crosses('near_at', 5 * hits >= 4 * quota)
-    local exceeded = crosses('exceeded_at', granted == 0)
+    if granted == 0 and (crossed_at.exceeded_at or 0) + window <= now then
+        exceeded = 1
+        set[#set + 1] = 'exceeded_at'
+        set[#set + 1] = now
+    end
 
-    local oldest, newest = starts[1] or current, starts[#starts] or current
+    local oldest = starts[1] or current
     if #over > 0 then
         redis.call('HDEL', key, unpack(over))
     end
     redis.call('HSET', key, 'hits', hits, 'window_start', oldest, 'limit', quota, 'window_ms', window, unpack(set))
-    redis.call('PEXPIREAT', key, newest + slot + window)
+    if is_new_slot then
+        redis.call('PEXPIREAT', key, current + slot + window)
+    end
 
     -- When there is room for one again.
     local retry, left = 0, hits

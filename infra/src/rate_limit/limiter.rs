@@ -1,6 +1,7 @@
 //! The two tiers together.
 
 use std::{
+    convert::Infallible,
     fmt,
     net::IpAddr,
     num::NonZeroU32,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use actix_web::{dev::ServiceRequest, http::header::HeaderValue};
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use redis::aio::ConnectionManager;
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ use super::{
 
 /// How many buckets this process remembers, some hundred bytes each. Of what is forgotten, all but the
 /// unspent hits of a lot is known to Redis.
-const MAX_LOCAL_BUCKETS: u64 = 20_000;
+const MAX_LOCAL_BUCKETS: usize = 20_000;
 
 #[derive(Debug, Clone, Copy)]
 pub struct RateLimitSettings {
@@ -117,10 +118,7 @@ impl RateLimiter {
             policy_header: Policy::header(&[&policy]),
             policy,
             sessions: None,
-            local: Cache::builder()
-                .max_capacity(MAX_LOCAL_BUCKETS)
-                .time_to_idle(2 * quota.window)
-                .build(),
+            local: Cache::new(MAX_LOCAL_BUCKETS),
             shared: SharedBuckets::new(redis, key_prefix, scope, quota, instances),
             refused: Refusals::new(scope),
         }
@@ -215,7 +213,7 @@ impl RateLimiter {
 
     /// Forgets what this process knows of a bucket, which has been reset; the others do so by themselves.
     pub fn forget(&self, key: &BucketKey) {
-        self.local.invalidate(key);
+        self.local.remove(key);
     }
 
     async fn check(&self, key: BucketKey) -> Verdict {
@@ -253,13 +251,13 @@ impl RateLimiter {
     }
 
     fn bucket(&self, key: BucketKey) -> Arc<LocalBucket> {
-        self.local.get(&key).unwrap_or_else(|| {
-            self.local.get_with(key, || {
-                let instances = self.settings.instances;
-                let share = self.quota_of(&key).divided_by(instances);
-                Arc::new(LocalBucket::new(share, instances.get() - 1))
-            })
-        })
+        let made = self.local.get_or_insert_with(&key, || {
+            let instances = self.settings.instances;
+            let share = self.quota_of(&key).divided_by(instances);
+            Ok::<_, Infallible>(Arc::new(LocalBucket::new(share, instances.get() - 1)))
+        });
+        let Ok(bucket) = made;
+        bucket
     }
 
     /// One event for each crossed threshold; the requests beyond it are only counted.
@@ -322,8 +320,7 @@ mod tests {
         for n in 0..clients {
             assert!(matches!(limiter.check(client(n)).await, Verdict::Admitted { .. }));
         }
-        limiter.local.run_pending_tasks();
-        let remembered = limiter.local.entry_count();
+        let remembered = limiter.local.len();
         assert!((1..=MAX_LOCAL_BUCKETS).contains(&remembered), "{remembered}");
     }
 

@@ -6,7 +6,7 @@
 //!
 //! The second is the bucket that all processes share in Redis. It is charged in lots: a process
 //! takes several hits at once and spends them by itself, so that a busy key costs one call a lot, and a
-//! refused one a call a second. The first lot is of eight, the next one twice the last one when that was spent within five seconds;
+//! refused one a call a second. The first lot is of sixteen, the next one twice the last one when that was spent within five seconds;
 //! what was not spent by then is given back with the next call. A lot is never more than a twentieth of what is
 //! left, divided by the number of processes, so that near the end of the quota every request is asked for.
 //!

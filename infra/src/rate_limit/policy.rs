@@ -11,8 +11,6 @@ use super::quota::Quota;
 pub struct Policy {
     name: String,
     quota: Quota,
-    /// What `RateLimit` begins with.
-    state_prefix: String,
 }
 
 /// A name of ours and two numbers.
@@ -20,9 +18,8 @@ const MAX_STATE_BYTES: usize = 96;
 
 impl Policy {
     pub(super) fn new(name: String, quota: Quota) -> Self {
-        let state_prefix = format!("\"{name}\";r=");
-        assert!(state_prefix.len() < MAX_STATE_BYTES / 2, "the policy's name is too long");
-        Self { name, quota, state_prefix }
+        assert!(name.len() <= MAX_STATE_BYTES / 2, "the policy's name is too long");
+        Self { name, quota }
     }
 
     pub fn name(&self) -> &str {
@@ -43,14 +40,11 @@ impl Policy {
         HeaderValue::try_from(text).expect("names and numbers are visible ASCII")
     }
 
-    /// `"viewer-read";r=599;t=60`. Made for every answer, and so without the heap until it is whole.
+    /// `"viewer-read";r=599;t=60`. Made for every answer, and so on the heap only when it is whole.
     pub(super) fn state(&self, remaining: u32, resets: Duration) -> Option<HeaderValue> {
         let mut buffer = [0; MAX_STATE_BYTES];
         let mut rest = &mut buffer[..];
-        rest.write_all(self.state_prefix.as_bytes()).ok()?;
-        rest.write_all(itoa::Buffer::new().format(remaining).as_bytes()).ok()?;
-        rest.write_all(b";t=").ok()?;
-        rest.write_all(itoa::Buffer::new().format(whole_seconds(resets)).as_bytes()).ok()?;
+        write!(rest, "\"{}\";r={remaining};t={}", self.name, whole_seconds(resets)).ok()?;
         let length = MAX_STATE_BYTES - rest.len();
         HeaderValue::from_bytes(&buffer[..length]).ok()
     }

@@ -7,8 +7,9 @@ use crate::rate_limit::{
     shared::{Charge, Claim},
 };
 
-/// Of a key that has not been heard of lately: what a person's app asks for when it opens a page.
-pub(super) const FIRST_LOT: u32 = 8;
+/// Of a key that has not been heard of lately: what a person's app asks for when it opens a page, a list and
+/// the movies on it.
+pub(super) const FIRST_LOT: u32 = 16;
 /// A lot that is not spent by then lapses, and is given back. Never longer than the window.
 const LOT_LASTS: Duration = Duration::from_secs(5);
 /// A refusal is asked about again after this, when not before: a bucket that an operator has reset is
