@@ -242,15 +242,15 @@ pub fn token_audit<'a>(payloads: impl IntoIterator<Item = &'a str>) -> Table {
     table
 }
 
-fn row<const N: usize>(cells: [(&str, Cell); N]) -> Row {
+pub(super) fn row<const N: usize>(cells: [(&str, Cell); N]) -> Row {
     cells.into_iter().map(|(column, cell)| (column.to_owned(), cell)).collect()
 }
 
-fn flag(yes: bool) -> Cell {
+pub(super) fn flag(yes: bool) -> Cell {
     Cell::text(u8::from(yes))
 }
 
 /// As MySQL shows a DATETIME(6).
-fn time(instant: DateTime<Utc>) -> Cell {
+pub(super) fn time(instant: DateTime<Utc>) -> Cell {
     Cell::text(instant.format("%Y-%m-%d %H:%M:%S%.6f"))
 }

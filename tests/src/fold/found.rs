@@ -8,17 +8,18 @@ use super::{Cell, LogEvent, Row, Table, Tables};
 use crate::{topic, wait::until};
 
 /// Every read model, with the columns of its primary key.
-pub const PRIMARY_KEYS: [(&str, &[&str]); 6] = [
+pub const PRIMARY_KEYS: [(&str, &[&str]); 7] = [
     ("catalog_movies", &["movie_id"]),
     ("catalog_genres", &["movie_id", "ordinal"]),
     ("catalog_stream_sources", &["stream_source_id"]),
     ("catalog_caption_tracks", &["caption_track_id"]),
     ("movie_history", &["movie_id", "version"]),
     ("stream_token_audit", &["token_id", "movie_id"]),
+    ("viewing_sessions", &["session_id"]),
 ];
 
 /// MariaDB would not tell: to it, these are text.
-const JSON_COLUMNS: [&str; 4] = ["genres", "state", "facts", "payload"];
+const JSON_COLUMNS: [&str; 6] = ["genres", "state", "facts", "payload", "player_errors", "fold"];
 
 /// The whole event log, in the order of positions.
 pub async fn log(pool: &MySqlPool) -> Vec<LogEvent> {

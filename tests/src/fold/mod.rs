@@ -1,5 +1,5 @@
-//! What the read models have to be: a pure fold of the event log and of the stream tokens' topic, row by row and
-//! column by column, and how what is there differs from it.
+//! What the read models have to be: a pure fold of the event log and of the topics of stream tokens and viewing
+//! sessions, row by row and column by column, and how what is there differs from it.
 //!
 //! It shares nothing with the projector but the domain's `decode` and `evolve` and the tables' definition. Columns are
 //! compared byte for byte; JSON columns by their value, because MySQL keeps no bytes of them (it sorts members and
@@ -9,6 +9,7 @@
 mod difference;
 mod expected;
 mod found;
+mod sessions;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -18,11 +19,20 @@ pub use self::{
     difference::{Difference, differences},
     expected::{LogEvent, catalog, token_audit},
     found::{PRIMARY_KEYS, log, read, topic_end, wait_for_checkpoints},
+    sessions::viewing_sessions,
 };
 
 /// All read models.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tables(pub BTreeMap<&'static str, Table>);
+
+impl Tables {
+    /// Nothing but this one of them.
+    #[must_use]
+    pub fn only(self, table: &str) -> Self {
+        Self(self.0.into_iter().filter(|(name, _)| *name == table).collect())
+    }
+}
 
 /// Rows by what their primary key's columns hold.
 pub type Table = BTreeMap<Vec<String>, Row>;

@@ -65,7 +65,7 @@ impl Lives {
     }
 }
 
-/// Asks for tokens for whatever can be played now.
+/// Asks for tokens for whatever can be played now, and watches it.
 async fn play(
     queries: Api,
     playable: Arc<Mutex<Vec<String>>>,
@@ -84,8 +84,33 @@ async fn play(
         let asked = queries.post(&path).json(&json!({})).timeout(PATIENCE).try_send().await;
         if asked.is_ok_and(|answer| [200, 201].contains(&answer.status)) {
             issued.fetch_add(1, Ordering::SeqCst);
+            watch(&queries, &id, turn).await;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A session of the movie, told of in two parts, the last of which comes first and both of which come twice. What is
+/// refused is not told again: the topic has what counts.
+async fn watch(queries: &Api, movie_id: &str, turn: usize) {
+    let post = async |path: &str, body: &Value| {
+        let answer = queries.post(path).json(body).timeout(PATIENCE).try_send().await.ok()?;
+        (answer.status < 300).then(|| answer.json())
+    };
+    let body = json!({ "movie_id": movie_id, "device_type": "PHONE" });
+    let Some(begun) = post("/v1/viewing-sessions", &body).await else { return };
+    let Some(id) = begun["session_id"].as_str() else { return };
+    let path = format!("/v1/viewing-sessions/{id}/events");
+    let played = json!([
+        { "type": "HEARTBEAT", "sequence": 1, "state": "PLAYING",
+          "watched": [{ "from_ms": 0, "to_ms": (1 + turn % 50) * 1_000 }] },
+        { "type": "ERROR", "sequence": 2, "code": format!("e{}", turn % 3) },
+    ]);
+    let ended = json!([{ "type": "END", "sequence": 3, "reason": "COMPLETED" }]);
+    let parts = if turn.is_multiple_of(4) { vec![played] } else { vec![ended, played] };
+    for events in parts.iter().chain(&parts) {
+        let body = json!({ "events": events, "anonymous_id": begun["anonymous_id"] });
+        post(&path, &body).await;
     }
 }
 

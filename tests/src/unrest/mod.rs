@@ -37,7 +37,10 @@ const PARTITIONS: i32 = 6;
 pub async fn play(plan: &Plan) -> String {
     let started = Instant::now();
     let mysql = SpareMysql::start().await;
-    let setup = Setup { mysql_server: Some(mysql.url().to_owned()), ..Setup::default() };
+    // None of the sessions that are not ended falls silent before all is over.
+    let settings = vec![("MARQUEE_VIEWING_SESSION_HEARTBEAT_SECONDS", "600".to_owned())];
+    let mysql_server = Some(mysql.url().to_owned());
+    let setup = Setup { mysql_server, settings, ..Setup::default() };
     let marquee = Marquee::start_with(setup).await;
     let guest = marquee.projector.twin("projector-guest");
     let load = Load::start(&[marquee.commands()], PACE);
@@ -124,16 +127,22 @@ async fn play_round(round: &Round, marquee: &Marquee, mysql: &SpareMysql) {
 /// The read models, once everything is projected and if they are what they have to be.
 async fn settled(marquee: &Marquee) -> fold::Tables {
     let pool = marquee.database.pool();
-    let records = topic::records(&marquee.topics.movies).await;
-    let tokens = topic::records(&marquee.topics.stream_tokens).await;
-    for (topic, records) in
-        [(&marquee.topics.movies, &records), (&marquee.topics.stream_tokens, &tokens)]
-    {
+    let topics = &marquee.topics;
+    let movies = topic::records(&topics.movies).await;
+    let tokens = topic::records(&topics.stream_tokens).await;
+    let sessions = topic::records(&topics.viewing_sessions).await;
+    for (topic, records) in [
+        (&topics.movies, &movies),
+        (&topics.stream_tokens, &tokens),
+        (&topics.viewing_sessions, &sessions),
+    ] {
         fold::wait_for_checkpoints(&pool, topic, &fold::topic_end(records)).await;
     }
     let mut expected = fold::catalog(&fold::log(&pool).await, PARTITIONS);
     let audit = fold::token_audit(tokens.iter().map(|record| record.value.as_str()));
     expected.0.insert("stream_token_audit", audit);
+    let events = sessions.iter().map(|record| record.value.as_str());
+    expected.0.insert("viewing_sessions", fold::viewing_sessions(events, PARTITIONS));
     let mut connection = pool.acquire().await.expect("MySQL is up");
     let found = fold::read(&mut connection).await;
     fold::assert_same(&expected, &found);

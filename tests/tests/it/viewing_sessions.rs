@@ -4,13 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use marquee_domain::viewing_session::{ViewingSession, decode};
-use marquee_tests::{Api, Marquee, Setup, admin::Movie, jwt, topic, until};
+use marquee_tests::{
+    Api, Marquee, Setup,
+    admin::Movie,
+    fold::{self, Tables},
+    jwt, topic, until,
+};
 use serde_json::{Value, json};
-use sqlx::types::Json;
 
 const PLAYERS: u64 = 24;
 const BATCHES: u64 = 12;
-const KILLS: usize = 4;
+const KILLS: u64 = 4;
+const PARTITIONS: i32 = 6;
+const ROWS: &str = "SELECT COUNT(*) FROM viewing_sessions";
 
 /// What a player was promised: these of its numbers are recorded.
 #[derive(Debug)]
@@ -74,9 +80,9 @@ async fn watch(queries: Api, movie: &Movie, player: u64) -> Told {
 }
 
 /// What the topic adds up to, and the numbers that are in it, by session.
-async fn of_topic(marquee: &Marquee) -> BTreeMap<String, (ViewingSession, BTreeSet<u64>)> {
+fn of_topic(records: &[topic::Record]) -> BTreeMap<String, (ViewingSession, BTreeSet<u64>)> {
     let mut sessions: BTreeMap<String, (ViewingSession, BTreeSet<u64>)> = BTreeMap::new();
-    for record in topic::records(&marquee.topics.viewing_sessions).await {
+    for record in records {
         let event = decode(record.header("ce_type"), record.value.as_bytes()).expect("an event");
         let (session, sequences) = sessions.entry(record.key.clone()).or_default();
         session.apply(&event);
@@ -85,14 +91,18 @@ async fn of_topic(marquee: &Marquee) -> BTreeMap<String, (ViewingSession, BTreeS
     sessions
 }
 
-/// What the table has.
-async fn of_table(marquee: &Marquee) -> BTreeMap<String, ViewingSession> {
-    let rows: Vec<(String, Json<ViewingSession>)> =
-        sqlx::query_as("SELECT CONVERT(session_id USING utf8mb4), fold FROM viewing_sessions")
-            .fetch_all(&marquee.database.pool())
-            .await
-            .expect("the table can be read");
-    rows.into_iter().map(|(id, Json(session))| (id, session)).collect()
+/// What the table has, if it is the fold of the topic.
+async fn settled(marquee: &Marquee) -> BTreeMap<String, (ViewingSession, BTreeSet<u64>)> {
+    let topic = &marquee.topics.viewing_sessions;
+    let records = topic::records(topic).await;
+    let pool = marquee.database.pool();
+    fold::wait_for_checkpoints(&pool, topic, &fold::topic_end(&records)).await;
+    let payloads = records.iter().map(|record| record.value.as_str());
+    let expected = fold::viewing_sessions(payloads, PARTITIONS);
+    let mut connection = pool.acquire().await.expect("MySQL is up");
+    let found = fold::read(&mut connection).await.only("viewing_sessions");
+    fold::assert_same(&Tables([("viewing_sessions", expected)].into()), &found);
+    of_topic(&records)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,9 +125,9 @@ async fn sessions_are_the_pure_fold_of_what_was_acknowledged_though_the_projecto
     });
     let kills = async {
         for kill in 0..KILLS {
-            let rows = usize::try_from(PLAYERS).expect("small") * kill / KILLS;
+            let rows = PLAYERS * kill / KILLS;
             until("it has done something", async || {
-                (of_table(&marquee).await.len() >= rows).then_some(())
+                (marquee.database.number(ROWS).await >= rows).then_some(())
             })
             .await;
             marquee.projector.crash_and_start().await;
@@ -131,12 +141,7 @@ async fn sessions_are_the_pure_fold_of_what_was_acknowledged_though_the_projecto
         (marquee.database.number(over).await == PLAYERS).then_some(())
     })
     .await;
-    let expected = until("the table is what the topic adds up to", async || {
-        let (expected, found) = (of_topic(&marquee).await, of_table(&marquee).await);
-        let same = expected.iter().map(|(id, (session, _))| (id, session)).eq(&found);
-        same.then_some(expected)
-    })
-    .await;
+    let expected = settled(&marquee).await;
     assert_eq!(expected.len(), told.len());
     for Told { session_id, sequences, ended } in &told {
         let (session, recorded) = &expected[session_id];

@@ -29,12 +29,14 @@ fn seed(what: &str) -> u64 {
     seed
 }
 
-/// What the tables have to hold after this log and these events of tokens. The log is read from MySQL:
-/// what was published of it is another matter.
-async fn expected(bed: &Bed, tokens: &[String]) -> Tables {
+/// What the tables have to hold after this log, and these events of tokens and of viewing sessions. The
+/// log is read from MySQL: what was published of it is another matter.
+async fn expected(bed: &Bed, tokens: &[String], sessions: &[String]) -> Tables {
     let mut tables = fold::catalog(&fold::log(&bed.pool).await, PARTITIONS);
     let audit = fold::token_audit(tokens.iter().map(String::as_str));
     tables.0.insert("stream_token_audit", audit);
+    let sessions = fold::viewing_sessions(sessions.iter().map(String::as_str), PARTITIONS);
+    tables.0.insert("viewing_sessions", sessions);
     tables
 }
 

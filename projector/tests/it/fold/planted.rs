@@ -1,17 +1,27 @@
 //! The comparison finds what it has to find: a change of any column of any table, by its name; a row too
 //! few, a row too many, two rows exchanged.
 
+use marquee_domain::{
+    ViewingSessionId,
+    viewing_session::{Anonymized, TimedOut, ViewingSessionEvent as Event},
+};
+use marquee_infra::clock;
 use marquee_tests::fold::{self, Difference, PRIMARY_KEYS, Tables};
 use sqlx::{Connection, MySqlConnection};
 
 use super::{end_of, expected};
-use crate::{audit, bed::Bed, samples::Log};
+use crate::{
+    audit,
+    bed::Bed,
+    samples::Log,
+    viewing_sessions::evening::{self, evening},
+};
 
 /// Changes a value as little as can be.
 fn changed(column: &str, data_type: &str) -> String {
     match data_type {
         "int" | "bigint" | "tinyint" => format!("`{column}` + 1"),
-        "datetime" => format!("`{column}` + INTERVAL 1 MICROSECOND"),
+        "datetime" => format!("COALESCE(`{column}`, '2026-01-01') + INTERVAL 1 MICROSECOND"),
         // MariaDB calls its JSON longtext.
         "json" | "longtext" => format!("JSON_ARRAY(`{column}`)"),
         _ => format!(
@@ -64,14 +74,40 @@ async fn planter(bed: &Bed) -> Planter {
     let token_end = end_of(&bed.publish(&bed.topics.stream_tokens, records).await);
     fold::wait_for_checkpoints(&bed.pool, &bed.topics.movies, &end).await;
     fold::wait_for_checkpoints(&bed.pool, &bed.topics.stream_tokens, &token_end).await;
+    let sessions = sessions();
+    let records = sessions.iter().map(evening::record).collect();
+    let session_end = end_of(&bed.publish(&bed.topics.viewing_sessions, records).await);
+    fold::wait_for_checkpoints(&bed.pool, &bed.topics.viewing_sessions, &session_end).await;
     running.stop().await;
     let mut connection = bed.pool.acquire().await.unwrap().detach();
     sqlx::query("SET SESSION sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT')")
         .execute(&mut connection)
         .await
         .unwrap();
-    let expected = expected(bed, &tokens.map(|token| token.to_string())).await;
+    let sessions: Vec<String> =
+        sessions.iter().map(|event| serde_json::to_string(event).expect("it is JSON")).collect();
+    let expected = expected(bed, &tokens.map(|token| token.to_string()), &sessions).await;
     Planter { connection, expected }
+}
+
+/// Of a session that was ended, of one that fell silent, and of one whose viewer is not to be known.
+fn sessions() -> Vec<Event> {
+    let mut events = evening(22);
+    let silent = clock::new_uuid();
+    let last_seen_at = clock::now();
+    events.extend([
+        evening::started(silent),
+        evening::heartbeat(silent, 1, last_seen_at),
+        Event::ViewingSessionTimedOut(TimedOut {
+            session_id: ViewingSessionId::new(silent),
+            last_seen_at,
+            timed_out_at: last_seen_at,
+        }),
+    ]);
+    let forgotten = evening::started(clock::new_uuid());
+    let anonymized = Anonymized { session_id: forgotten.session_id(), anonymized_at: clock::now() };
+    events.extend([forgotten, Event::ViewingSessionAnonymized(anonymized)]);
+    events
 }
 
 #[tokio::test]
@@ -109,7 +145,7 @@ async fn a_change_of_any_column_a_row_too_few_or_too_many_is_found_and_named() {
         );
     }
     // Nobody has added a table's columns to the fold and forgotten them here.
-    assert_eq!(columns_changed, 19 + 3 + 10 + 10 + 9 + 11);
+    assert_eq!(columns_changed, 19 + 3 + 10 + 10 + 9 + 11 + 18);
 }
 
 #[tokio::test]
@@ -148,8 +184,8 @@ fn copy_of_a_row(table: &str, columns: &[(String, String)]) -> String {
     let select: Vec<String> = columns
         .iter()
         .map(|(column, data_type)| match column.as_str() {
-            "movie_id" | "stream_source_id" | "caption_track_id" | "token_id" | "slug"
-            | "language_code" => changed(column, data_type),
+            "movie_id" | "stream_source_id" | "caption_track_id" | "token_id" | "session_id"
+            | "slug" | "language_code" => changed(column, data_type),
             _ => format!("`{column}`"),
         })
         .collect();

@@ -95,7 +95,7 @@ async fn tampered(seed: u64, besides: Besides) {
     for one in running {
         one.stop().await;
     }
-    let (mut expected, found) = (expected(&bed, &told).await, found(&bed).await);
+    let (mut expected, found) = (expected(&bed, &told, &[]).await, found(&bed).await);
     if besides == Besides::MoviesMove {
         // Whichever it came by last.
         take_over(&mut expected, &found, "catalog_movies", "kafka_partition");

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use marquee_domain::viewing_session::{EndReason, ViewingSession, ViewingSessionEvent as Event};
+use marquee_tests::fold::{self, Tables};
 use serde_json::{Value, json};
 use sqlx::{Row, types::Json};
 
 use super::evening::{evening, expected, folds, publish};
-use crate::bed::{Bed, wait_until};
+use crate::bed::{Bed, PARTITIONS, wait_until};
 
 /// The same order every time, and none that anyone thought of.
 fn shuffle<T>(items: &mut [T], mut seed: u64) {
@@ -91,6 +92,17 @@ async fn any_order_any_repeats_and_projectors_that_come_and_go_give_the_same_row
     settles(&bed, &with_marker).await;
     running.stop().await;
     assert_eq!(bed.count("SELECT COUNT(*) FROM parked_events").await, 0);
+
+    // In every column, and by other means than the domain's fold.
+    let payloads: Vec<String> = with_marker
+        .iter()
+        .flatten()
+        .map(|event| serde_json::to_string(event).expect("an event is JSON"))
+        .collect();
+    let expected = fold::viewing_sessions(payloads.iter().map(String::as_str), PARTITIONS);
+    let mut connection = bed.pool.acquire().await.unwrap();
+    let found = fold::read(&mut connection).await.only("viewing_sessions");
+    fold::assert_same(&Tables([("viewing_sessions", expected)].into()), &found);
 }
 
 #[tokio::test(flavor = "multi_thread")]
