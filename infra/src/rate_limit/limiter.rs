@@ -1,13 +1,6 @@
 //! The two tiers together.
 
-use std::{
-    convert::Infallible,
-    fmt,
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, fmt, net::IpAddr, num::NonZeroU32, sync::Arc, time::Instant};
 
 use actix_web::{dev::ServiceRequest, http::header::HeaderValue};
 use quick_cache::sync::Cache;
@@ -15,6 +8,7 @@ use redis::aio::ConnectionManager;
 use uuid::Uuid;
 
 use super::{
+    decision::{Caller, Decision, Verdict},
     key::{BucketKey, Scope},
     local::LocalBucket,
     policy::Policy,
@@ -34,56 +28,6 @@ pub struct RateLimitSettings {
     pub quota: Quota,
     /// How many processes share the quota: while Redis is away, each admits that part of it.
     pub instances: NonZeroU32,
-}
-
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// Who is counted by a bucket alone: a user, or an address.
-    One(BucketKey),
-    /// A session of nobody in particular, and where it asks from.
-    Session { id: Uuid, address: IpAddr },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// `remaining` more are admitted for sure within `resets_after`.
-    Admitted {
-        remaining: u32,
-        resets_after: Duration,
-    },
-    Refused {
-        retry_after: Duration,
-    },
-}
-
-/// A verdict, with what the caller is told.
-#[derive(Debug)]
-pub struct Decision<'a> {
-    pub verdict: Verdict,
-    /// Of the bucket that is the nearest to its end.
-    pub policy: &'a Policy,
-    /// All that apply: `RateLimit-Policy`.
-    pub policies: &'a HeaderValue,
-}
-
-impl Decision<'_> {
-    /// `RateLimit`.
-    pub(super) fn state(&self) -> Option<HeaderValue> {
-        let remaining = match self.verdict {
-            Verdict::Admitted { remaining, .. } => remaining,
-            Verdict::Refused { .. } => 0,
-        };
-        self.policy.state(remaining, self.until())
-    }
-
-    /// For how long it holds.
-    pub(super) const fn until(&self) -> Duration {
-        match self.verdict {
-            Verdict::Admitted { resets_after: until, .. }
-            | Verdict::Refused { retry_after: until } => until,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -176,7 +120,7 @@ impl RateLimiter {
     }
 
     async fn by_one(&self, key: BucketKey) -> Decision<'_> {
-        let verdict = self.check(key).await;
+        let verdict = self.check(key, &self.bucket(key)).await;
         Decision { verdict, policy: &self.policy, policies: &self.policy_header }
     }
 
@@ -187,18 +131,20 @@ impl RateLimiter {
         id: Uuid,
         address: IpAddr,
     ) -> Decision<'a> {
-        let ceiling_key = BucketKey::client_sessions(address);
+        let all_key = BucketKey::client_sessions(address);
+        let all = self.bucket(all_key);
         let decision = |verdict, policy| Decision { verdict, policy, policies: &sessions.policies };
         // Known beforehand: it costs the session nothing, and makes no bucket for one that was made up.
-        if let Some(refused) = self.bucket(ceiling_key).refusal(Instant::now()) {
+        if let Some(refused) = all.refusal(Instant::now()) {
             return decision(refused, &sessions.ceiling);
         }
         // The session first: a session that floods does not use up what is the others'.
-        let own = self.check(BucketKey::Session(id)).await;
+        let own_key = BucketKey::Session(id);
+        let own = self.check(own_key, &self.bucket(own_key)).await;
         let Verdict::Admitted { remaining: of_own, .. } = own else {
             return decision(own, &self.policy);
         };
-        match self.check(ceiling_key).await {
+        match self.check(all_key, &all).await {
             Verdict::Admitted { remaining, .. } if remaining >= of_own => {
                 decision(own, &self.policy)
             }
@@ -216,11 +162,10 @@ impl RateLimiter {
         self.local.remove(key);
     }
 
-    async fn check(&self, key: BucketKey) -> Verdict {
-        let bucket = self.bucket(key);
+    async fn check(&self, key: BucketKey, bucket: &LocalBucket) -> Verdict {
         match bucket.decide(Instant::now()) {
             Some(verdict) => verdict,
-            None => self.ask(key, &bucket).await,
+            None => self.ask(key, bucket).await,
         }
     }
 
@@ -293,7 +238,10 @@ impl fmt::Debug for Refusals {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::{
+        net::{IpAddr, Ipv4Addr},
+        time::Duration,
+    };
 
     use super::*;
 
@@ -309,8 +257,9 @@ mod tests {
         RateLimiter::new(Scope::ViewerRead, settings, redis, "")
     }
 
-    fn client(n: u32) -> BucketKey {
-        BucketKey::client(IpAddr::V4(Ipv4Addr::from_bits(n)))
+    async fn check(limiter: &RateLimiter, client: u32) -> Verdict {
+        let key = BucketKey::client(IpAddr::V4(Ipv4Addr::from_bits(client)));
+        limiter.decide(Caller::One(key)).await.verdict
     }
 
     #[tokio::test]
@@ -318,7 +267,7 @@ mod tests {
         let limiter = limiter(10, 1);
         let clients = u32::try_from(MAX_LOCAL_BUCKETS).unwrap() * 5 / 4;
         for n in 0..clients {
-            assert!(matches!(limiter.check(client(n)).await, Verdict::Admitted { .. }));
+            assert!(matches!(check(&limiter, n).await, Verdict::Admitted { .. }));
         }
         let remembered = limiter.local.len();
         assert!((1..=MAX_LOCAL_BUCKETS).contains(&remembered), "{remembered}");
@@ -328,15 +277,15 @@ mod tests {
     async fn without_redis_a_process_admits_its_share_and_counts_down_from_it() {
         let limiter = limiter(40, 4);
         for used in 1..=10 {
-            let verdict = limiter.check(client(1)).await;
+            let verdict = check(&limiter, 1).await;
             let Verdict::Admitted { remaining, .. } = verdict else {
                 panic!("{used}: {verdict:?}")
             };
             assert_eq!(remaining, 10 - used);
         }
-        let refused = limiter.check(client(1)).await;
+        let refused = check(&limiter, 1).await;
         let Verdict::Refused { retry_after } = refused else { panic!("{refused:?}") };
         assert!(retry_after <= Duration::from_secs(6), "{retry_after:?}");
-        assert!(matches!(limiter.check(client(2)).await, Verdict::Admitted { .. }));
+        assert!(matches!(check(&limiter, 2).await, Verdict::Admitted { .. }));
     }
 }

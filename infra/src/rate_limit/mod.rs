@@ -21,6 +21,7 @@
 
 mod charging;
 mod client_ip;
+mod decision;
 mod inspect;
 mod key;
 mod limiter;
@@ -32,9 +33,10 @@ mod sessions;
 mod shared;
 
 pub use client_ip::{ForwardedHeader, TrustedProxies};
+pub use decision::{Caller, Decision, Verdict};
 pub use inspect::{BucketState, Buckets};
 pub use key::{BucketKey, Scope, UnknownBucketKey, UnknownScope};
-pub use limiter::{Caller, Decision, RateLimitSettings, RateLimiter, Verdict};
+pub use limiter::{RateLimitSettings, RateLimiter};
 pub use middleware::enforce;
 pub use policy::Policy;
 pub use quota::Quota;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::rate_limit::{
-    limiter::Verdict,
+    decision::Verdict,
     shared::{Charge, Claim},
 };
 

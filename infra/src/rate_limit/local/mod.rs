@@ -12,7 +12,7 @@ use known::Known;
 use stand_in::{Crossed, StandIn};
 
 use super::{
-    limiter::Verdict,
+    decision::Verdict,
     quota::Quota,
     shared::{Charge, Claim},
 };

@@ -13,7 +13,7 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 
-use crate::rate_limit::{limiter::Verdict, quota::Quota};
+use crate::rate_limit::{decision::Verdict, quota::Quota};
 
 type Governor =
     governor::RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
