@@ -1,5 +1,5 @@
-//! The domain of a movie streaming portal: values, the `Movie` aggregate and its events, and what
-//! viewing sessions add up to.
+//! The domain of a movie streaming portal: values, the `Movie` aggregate and its events, what
+//! happens to stream tokens, and what viewing sessions add up to.
 //!
 //! Pure by construction: no I/O, no clock, no randomness, no HTTP, SQL or Kafka. Whatever the rules
 //! need to know of the outside (the time, new ids, what a probe measured) comes in as a value.
@@ -8,6 +8,7 @@
 mod contract;
 pub mod ids;
 pub mod movie;
+pub mod stream_token;
 pub mod values;
 pub mod viewing_session;
 

@@ -3,6 +3,7 @@
 //! agree with it. Compiled for tests only, so that the domain itself knows nothing of schemas.
 
 mod compatibility;
+pub mod facts;
 pub mod files;
 mod generate;
 mod golden;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use marquee_domain::viewing_session::ViewingSessionEvent;
+use marquee_domain::{stream_token::StreamTokenEvent, viewing_session::ViewingSessionEvent};
 
 use crate::golden::{event_types, text};
 
@@ -86,15 +86,25 @@ fn the_catalogue_shows_every_golden_file() {
     }
 }
 
-#[test]
-fn the_catalogue_shows_every_event_of_a_viewing_session() {
+/// What the catalogue has of facts: each with its golden file, in a section of its own.
+fn assert_shown(kind: &str, golden: &str, names: &[&str]) {
     let catalogue = document("events.md");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden-viewing-sessions");
-    for name in ViewingSessionEvent::NAMES {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(golden);
+    for name in names {
         let golden = fs::read_to_string(folder.join(format!("{name}.v1.json"))).unwrap();
         let (_, section) = catalogue.split_once(&format!("\n### {name}\n")).expect("a section");
         let section = section.split("\n### ").next().unwrap();
         assert!(section.contains(&format!("```json\n{golden}```")), "{name}: not the example");
-        assert!(section.contains(&format!("`marquee.viewing-session.{name}.v1`")), "{name}");
+        assert!(section.contains(&format!("`marquee.{kind}.{name}.v1`")), "{name}");
     }
+}
+
+#[test]
+fn the_catalogue_shows_every_event_of_a_viewing_session() {
+    assert_shown("viewing-session", "golden-viewing-sessions", &ViewingSessionEvent::NAMES);
+}
+
+#[test]
+fn the_catalogue_shows_every_event_of_a_stream_token() {
+    assert_shown("stream-token", "golden-stream-tokens", &StreamTokenEvent::NAMES);
 }
