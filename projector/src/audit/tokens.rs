@@ -1,4 +1,5 @@
-//! `projector audit-tokens`: proves that every stream token has its row in the audit.
+//! `projector audit-tokens`: proves that every stream token has its row in the audit, and that what was
+//! denied and revoked has, too.
 //!
 //! A token's record is on its way from the outbox, if Kafka was away, to the topic and from there to the
 //! table. They are looked at in this order, so that a record that moves meanwhile is found further on.
@@ -13,6 +14,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
+use marquee_domain::stream_token::StreamTokenEvent;
 use marquee_infra::mysql;
 use sqlx::{MySqlPool, QueryBuilder, Row};
 use uuid::Uuid;
@@ -26,7 +28,7 @@ use crate::{
     projection::Projection,
     settings::Settings,
     sql,
-    token_audit::{self, Token, TokenAudit},
+    token_audit::{self, AuditRow, AuditedToken, TokenAudit},
 };
 
 const CONNECTIONS: u32 = 2;
@@ -97,7 +99,9 @@ async fn run(pool: &MySqlPool, settings: &Settings, seen: &[Uuid]) -> anyhow::Re
             checkpoints.get(&record.partition).is_some_and(|next| record.offset < *next)
         });
         for record in &waiting {
-            if let Ok(Some(token)) = token_of(record) {
+            if let Ok(Some(event)) = event_of(record)
+                && let Some(token) = event.token()
+            {
                 on_their_way.insert(token.token_id);
             }
         }
@@ -127,31 +131,47 @@ async fn compare(
     records: &[Record],
     report: &mut TokensReport,
 ) -> anyhow::Result<()> {
-    let mut tokens = Vec::with_capacity(records.len());
-    let mut unreadable = Vec::new();
+    let (mut tokens, mut denials, mut revocations) = (Vec::new(), Vec::new(), Vec::new());
+    let mut lacking = Vec::new();
     for record in records {
-        match token_of(record) {
-            Ok(Some(token)) => tokens.push((record, token)),
+        match event_of(record) {
+            Ok(Some(event)) => {
+                report.count(&event);
+                match event {
+                    StreamTokenEvent::StreamTokenIssued(token) => {
+                        tokens.push((record, AuditedToken::issued(token)));
+                    }
+                    StreamTokenEvent::StreamTokenRenewed(renewed) => {
+                        tokens.push((record, AuditedToken::renewed(renewed)));
+                    }
+                    StreamTokenEvent::StreamTokenDenied(denial) => denials.push((record, denial)),
+                    StreamTokenEvent::StreamTokenRevoked(revocation) => {
+                        revocations.push((record, revocation));
+                    }
+                }
+            }
             Ok(None) => report.other_types += 1,
-            Err(_) => unreadable.push(record),
+            Err(_) => lacking.push(record),
         }
     }
-    let ids: Vec<Uuid> = tokens.iter().map(|(_, token)| token.token_id).collect();
+    let ids: Vec<Uuid> = tokens.iter().map(|(_, audited)| audited.token.token_id).collect();
     let rows = rows(pool, &ids).await?;
-    let mut lacking = unreadable;
-    for (record, token) in &tokens {
-        match rows.get(&token.token_id) {
+    for (record, audited) in &tokens {
+        match rows.get(&audited.token.token_id) {
             None => lacking.push(record),
-            Some(row) if row == token => report.with_row += 1,
-            Some(_) => report.differing.add(token.token_id.to_string()),
+            Some(row) if row == audited => report.with_row += 1,
+            Some(_) => report.differing.add(audited.token.token_id.to_string()),
         }
     }
+    // Only that they are there: of a revocation that several query-apis told of, one is.
+    lacking.extend(without_row(pool, denials, report).await?);
+    lacking.extend(without_row(pool, revocations, report).await?);
     for record in lacking {
         if is_parked(pool, topic, record).await? {
             report.parked += 1;
         } else {
             let Record { partition, offset, .. } = record;
-            let id = token_of(record).ok().flatten().map(|token| token.token_id.to_string());
+            let id = event_of(record).ok().flatten().map(|event| event.event_id());
             let id = id.unwrap_or_else(|| "a record that can't be read".to_owned());
             report.without_row.add(format!("{id} (partition {partition}, offset {offset})"));
         }
@@ -159,7 +179,25 @@ async fn compare(
     Ok(())
 }
 
-fn token_of(record: &Record) -> Result<Option<Token>, String> {
+/// The records among these that have none.
+async fn without_row<'a, R: AuditRow>(
+    pool: &MySqlPool,
+    told: Vec<(&'a Record, R)>,
+    report: &mut TokensReport,
+) -> anyhow::Result<Vec<&'a Record>> {
+    let (records, rows): (Vec<&Record>, Vec<R>) = told.into_iter().unzip();
+    let known = token_audit::known(&mut *pool.acquire().await?, &rows).await?;
+    let lacking: Vec<&Record> = records
+        .into_iter()
+        .zip(&rows)
+        .filter(|(_, row)| !known.contains(&row.key()))
+        .map(|(record, _)| record)
+        .collect();
+    report.with_row += rows.len() - lacking.len();
+    Ok(lacking)
+}
+
+fn event_of(record: &Record) -> Result<Option<StreamTokenEvent>, String> {
     token_audit::decode(record.value.as_deref())
 }
 
@@ -186,15 +224,16 @@ async fn checkpoints(pool: &MySqlPool, topic: &str) -> Result<HashMap<i32, i64>,
     Ok(rows.into_iter().collect())
 }
 
-async fn rows(pool: &MySqlPool, ids: &[Uuid]) -> anyhow::Result<HashMap<Uuid, Token>> {
+async fn rows(pool: &MySqlPool, ids: &[Uuid]) -> anyhow::Result<HashMap<Uuid, AuditedToken>> {
     let mut found = HashMap::with_capacity(ids.len());
     let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
     for ids in ids.chunks(MAX_IDS) {
         let mut select = QueryBuilder::new(token_audit::SELECT_BY_ID);
         sql::push_list(&mut select, ids);
         for row in select.build().fetch_all(pool).await? {
-            let token = Token::of_row(&row).context("a row of stream_token_audit can't be read")?;
-            found.insert(token.token_id, token);
+            let audited =
+                AuditedToken::of_row(&row).context("a row of stream_token_audit can't be read")?;
+            found.insert(audited.token.token_id, audited);
         }
     }
     Ok(found)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use marquee_domain::stream_token::StreamTokenEvent;
 use serde::Serialize;
 
 /// Of each kind, all are counted and so many are named.
@@ -11,11 +12,16 @@ const MAX_NAMED: usize = 20;
 pub struct TokensReport {
     /// In the topic.
     pub records: usize,
+    /// Of them, by type, those that the projector has come to.
+    pub issued: usize,
+    pub renewed: usize,
+    pub denied: usize,
+    pub revoked: usize,
     /// Of them: with the row that they say.
     pub with_row: usize,
     /// Of them: parked, for an operator to look at.
     pub parked: usize,
-    /// Of them: no tokens that anyone holds.
+    /// Of them: of no type that is known.
     pub other_types: usize,
     /// Of them: the projector has not come to them yet.
     pub not_projected: usize,
@@ -48,6 +54,15 @@ impl Named {
 }
 
 impl TokensReport {
+    pub const fn count(&mut self, event: &StreamTokenEvent) {
+        match event {
+            StreamTokenEvent::StreamTokenIssued(_) => self.issued += 1,
+            StreamTokenEvent::StreamTokenRenewed(_) => self.renewed += 1,
+            StreamTokenEvent::StreamTokenDenied(_) => self.denied += 1,
+            StreamTokenEvent::StreamTokenRevoked(_) => self.revoked += 1,
+        }
+    }
+
     pub const fn clean(&self) -> bool {
         self.without_row.total == 0 && self.differing.total == 0 && self.without_record.total == 0
     }
@@ -59,6 +74,11 @@ impl fmt::Display for TokensReport {
             f,
             "records in Kafka     {}, {} of them with their row",
             self.records, self.with_row
+        )?;
+        writeln!(
+            f,
+            "                     {} issued, {} renewed, {} denied, {} revoked",
+            self.issued, self.renewed, self.denied, self.revoked
         )?;
         writeln!(
             f,

@@ -209,37 +209,66 @@ fn history_row(event: &LogEvent) -> Row {
 }
 
 /// The audit of tokens after these payloads of the stream tokens' topic: a row for each token that was issued or
-/// renewed, of whatever came first of it.
+/// renewed, for each denial and for each token that was revoked, of whatever came first of it.
 ///
 /// # Panics
 /// When one of them is no event of a token.
-pub fn token_audit<'a>(payloads: impl IntoIterator<Item = &'a str>) -> Table {
-    let mut table = Table::new();
+pub fn token_audit<'a>(payloads: impl IntoIterator<Item = &'a str>) -> Tables {
+    let (mut tokens, mut denials, mut revocations) = (Table::new(), Table::new(), Table::new());
     for payload in payloads {
-        let token: Value = serde_json::from_str(payload).expect("a token's event is JSON");
-        let kind = token["type"].as_str().expect("an event has a type");
-        if !["StreamTokenIssued", "StreamTokenRenewed"].contains(&kind) {
-            continue;
+        let event: Value = serde_json::from_str(payload).expect("a token's event is JSON");
+        let text = |name: &str| event[name].as_str().unwrap_or_else(|| panic!("{name}: {payload}"));
+        let same = |name: &'static str| (name, Cell::text(text(name)));
+        let instant = |name: &'static str| (name, time(text(name).parse().expect("an instant")));
+        let key = |id: &str| vec![text(id).to_owned(), text("movie_id").to_owned()];
+        match text("type") {
+            kind @ ("StreamTokenIssued" | "StreamTokenRenewed") => {
+                let renews =
+                    if kind == "StreamTokenRenewed" { same("renews").1 } else { Cell::Null };
+                let row = row([
+                    same("token_id"),
+                    same("movie_id"),
+                    ("event_type", Cell::text(kind)),
+                    same("viewer_context"),
+                    same("dialect"),
+                    same("key_id"),
+                    same("token_sha256"),
+                    same("signed_url"),
+                    instant("issued_at"),
+                    instant("expires_at"),
+                    ("stateless", flag(event["stateless"].as_bool().expect("it is told"))),
+                    ("renews", renews),
+                ]);
+                tokens.entry(key("token_id")).or_insert(row);
+            }
+            "StreamTokenDenied" => {
+                let row = row([
+                    same("denial_id"),
+                    same("movie_id"),
+                    same("viewer_context"),
+                    same("reason"),
+                    instant("denied_at"),
+                ]);
+                denials.entry(vec![text("denial_id").to_owned()]).or_insert(row);
+            }
+            "StreamTokenRevoked" => {
+                let row = row([
+                    same("token_id"),
+                    same("movie_id"),
+                    same("viewer_context"),
+                    same("reason"),
+                    instant("revoked_at"),
+                ]);
+                revocations.entry(key("token_id")).or_insert(row);
+            }
+            other => panic!("{other} is no event of a token"),
         }
-        let text = |name: &str| token[name].as_str().unwrap_or_else(|| panic!("{name}: {payload}"));
-        let instant = |name: &str| time(text(name).parse().expect("an instant"));
-        let row = row([
-            ("token_id", Cell::text(text("token_id"))),
-            ("movie_id", Cell::text(text("movie_id"))),
-            ("event_type", Cell::text(kind)),
-            ("viewer_context", Cell::text(text("viewer_context"))),
-            ("dialect", Cell::text(text("dialect"))),
-            ("key_id", Cell::text(text("key_id"))),
-            ("token_sha256", Cell::text(text("token_sha256"))),
-            ("signed_url", Cell::text(text("signed_url"))),
-            ("issued_at", instant("issued_at")),
-            ("expires_at", instant("expires_at")),
-            ("stateless", flag(token["stateless"].as_bool().expect("it is told"))),
-        ]);
-        let key = vec![text("token_id").to_owned(), text("movie_id").to_owned()];
-        table.entry(key).or_insert(row);
     }
-    table
+    Tables(BTreeMap::from([
+        ("stream_token_audit", tokens),
+        ("stream_token_denials", denials),
+        ("stream_token_revocations", revocations),
+    ]))
 }
 
 pub(super) fn row<const N: usize>(cells: [(&str, Cell); N]) -> Row {

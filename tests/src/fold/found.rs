@@ -8,13 +8,15 @@ use super::{Cell, LogEvent, Row, Table, Tables};
 use crate::{topic, wait::until};
 
 /// Every read model, with the columns of its primary key.
-pub const PRIMARY_KEYS: [(&str, &[&str]); 7] = [
+pub const PRIMARY_KEYS: [(&str, &[&str]); 9] = [
     ("catalog_movies", &["movie_id"]),
     ("catalog_genres", &["movie_id", "ordinal"]),
     ("catalog_stream_sources", &["stream_source_id"]),
     ("catalog_caption_tracks", &["caption_track_id"]),
     ("movie_history", &["movie_id", "version"]),
     ("stream_token_audit", &["token_id", "movie_id"]),
+    ("stream_token_denials", &["denial_id"]),
+    ("stream_token_revocations", &["token_id", "movie_id"]),
     ("viewing_sessions", &["session_id"]),
 ];
 

@@ -140,13 +140,17 @@ async fn settled(marquee: &Marquee) -> fold::Tables {
     }
     let mut expected = fold::catalog(&fold::log(&pool).await, PARTITIONS);
     let audit = fold::token_audit(tokens.iter().map(|record| record.value.as_str()));
-    expected.0.insert("stream_token_audit", audit);
+    expected.0.extend(audit.0);
     let events = sessions.iter().map(|record| record.value.as_str());
     expected.0.insert("viewing_sessions", fold::viewing_sessions(events, PARTITIONS));
     let mut connection = pool.acquire().await.expect("MySQL is up");
     let found = fold::read(&mut connection).await;
     fold::assert_same(&expected, &found);
-    assert!(found.0.values().all(|rows| !rows.is_empty()), "every table has rows");
+    // Whether a viewer asks for what was just hidden is chance.
+    let by_chance = ["stream_token_denials", "stream_token_revocations"];
+    let empty =
+        |(table, rows): (&&str, &fold::Table)| !by_chance.contains(table) && rows.is_empty();
+    assert!(!found.0.iter().any(empty), "every table has rows");
     found
 }
 

@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn records_are_added_and_never_changed() {
-        for table in ["events", "stream_token_audit"] {
+        for table in
+            ["events", "stream_token_audit", "stream_token_revocations", "stream_token_denials"]
+        {
             for account in Account::ALL {
                 for right in rights(account, "marquee") {
                     let of_rows = matches!(right.privilege.as_str(), "SELECT" | "INSERT");

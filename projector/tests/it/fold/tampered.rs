@@ -50,7 +50,7 @@ async fn tampered(seed: u64, besides: Besides) {
     let log = histories::random(&mut choice, MOVIES, COMMANDS);
     bed.log(&log.events).await;
     let deliveries = Deliveries::of(&log.events, &mut choice);
-    let tokens: Vec<Value> = (0..TOKENS).map(|_| audit::token("StreamTokenIssued")).collect();
+    let tokens: Vec<Value> = (0..TOKENS / 4).flat_map(|_| audit::one_of_each()).collect();
 
     let mut running = vec![bed.start()];
     let (mut places, mut token_places, mut told) = (Vec::new(), Vec::new(), Vec::new());

@@ -8,7 +8,7 @@ use sqlx::{Executor, MySqlPool};
 /// Denied: a database, a table, a column, an operation, handing on what one has not.
 const DENIED: [u16; 5] = [1044, 1142, 1143, 1227, 1410];
 
-const NOBODY_MAY: [&str; 24] = [
+const NOBODY_MAY: [&str; 28] = [
     "UPDATE stream_token_audit SET key_id = 'x'",
     "UPDATE stream_token_audit SET expires_at = NOW() WHERE token_id = 'x'",
     "DELETE FROM stream_token_audit",
@@ -19,6 +19,10 @@ const NOBODY_MAY: [&str; 24] = [
     "DROP TABLE stream_token_audit",
     "ALTER TABLE stream_token_audit ADD COLUMN x INT",
     "RENAME TABLE stream_token_audit TO elsewhere",
+    "UPDATE stream_token_revocations SET reason = 'x'",
+    "DELETE FROM stream_token_revocations",
+    "UPDATE stream_token_denials SET reason = 'x'",
+    "DELETE FROM stream_token_denials",
     "UPDATE events SET payload = '{}'",
     "DELETE FROM events WHERE position = 1",
     "REPLACE INTO events SELECT * FROM events AS again",
@@ -46,14 +50,15 @@ const COMMAND_API_MAY_NOT: [&str; 7] = [
     "DROP TABLE catalog_movies",
 ];
 
-const QUERY_API_MAY_NOT: [&str; 10] = [
+const QUERY_API_MAY_NOT: [&str; 11] = [
     "INSERT INTO events SELECT * FROM events AS again",
     "SELECT * FROM event_log_head FOR UPDATE",
     "UPDATE catalog_movies SET visibility = 'VISIBLE'",
     "UPDATE projection_checkpoints SET position = 0",
     "SELECT * FROM command_receipts",
     "SELECT * FROM movie_names",
-    "SELECT * FROM stream_token_audit",
+    "SELECT signed_url FROM stream_token_audit",
+    "SELECT * FROM stream_token_denials",
     "SELECT payload FROM parked_events",
     "INSERT INTO movie_data_keys SELECT * FROM movie_data_keys AS again",
     "DROP TABLE catalog_movies",
