@@ -40,8 +40,9 @@ use crate::{
     sessions::{Reporter, SessionIds, SessionReader},
     tokens::{
         Audit, BadContextKey, Cdns, CdnsError, Issuer, KeysFile, KeysFileError, LiveCdns,
-        LiveTokens, Outbox, ViewerContextKey,
+        LiveTokens, Notices, Outbox, ViewerContextKey,
         cdn::KeysStatus,
+        notices,
         outbox::{self, OutboxStatus},
     },
 };
@@ -143,6 +144,7 @@ impl Application {
         let history = web::Data::new(History::new(pool.clone()));
         let tokens = Tokens::build(settings, &topics, &stop)?;
         let issuer = web::Data::new(tokens.issuer);
+        let notices = web::Data::new(tokens.notices);
 
         let catalog = Arc::new(Catalog::empty());
         let reads = web::Data::new(reads(settings, &catalog));
@@ -185,6 +187,7 @@ impl Application {
                 .app_data(history.clone())
                 .app_data(issuer.clone())
                 .app_data(limiter.clone())
+                .app_data(notices.clone())
                 .app_data(patience.clone())
                 .app_data(proxies.clone())
                 .app_data(reads.clone())
@@ -257,6 +260,7 @@ fn reads(settings: &Settings, catalog: &Arc<Catalog>) -> Reads {
 /// What issues stream tokens, and what tells how it fares.
 struct Tokens {
     issuer: Issuer,
+    notices: Notices,
     checks: Vec<Check>,
 }
 
@@ -279,17 +283,20 @@ impl Tokens {
             tokio::spawn(stop.child_token().run_until_cancelled_owned(file.follow()));
             live
         };
-        // Of its own: a flood of tokens while Kafka is away is not to keep the catalog from following.
+        // Of their own: a flood of tokens while Kafka is away is not to keep the catalog from following.
         let pool = mysql::connect_lazy(&settings.mysql.url, outbox::CONNECTIONS)?;
+        let notices_pool = mysql::connect_lazy(&settings.mysql.url, notices::CONNECTIONS)?;
         let producer = FactProducer::new(&settings.kafka)?;
         let topic = topics.stream_tokens.clone();
         let outbox = Outbox::start(pool, producer.clone(), topic.clone(), stop.child_token());
+        let notices =
+            Notices::start(notices_pool, producer.clone(), topic.clone(), stop.child_token());
         checks.push(outbox_check(outbox.watch()));
         let redis = &settings.redis;
         let live = LiveTokens::connect_lazy(&redis.url, &redis.key_prefix, stop.child_token())?;
         let ttl = TimeDelta::seconds(token.ttl_seconds.into());
         let issuer = Issuer::new(cdns, ttl, live, Audit::new(producer, topic, outbox));
-        Ok(Self { issuer, checks })
+        Ok(Self { issuer, notices, checks })
     }
 }
 

@@ -39,7 +39,7 @@ pub use past::{NotKept, PastLimits};
 pub use query::{Facets, ListQuery, Page};
 pub use rows::statements;
 pub use search::SearchText;
-pub use snapshot::Snapshot;
+pub use snapshot::{NotPlayable, Snapshot};
 
 /// The newest snapshot, for all threads.
 #[derive(Debug)]

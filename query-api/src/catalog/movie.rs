@@ -6,6 +6,7 @@ use actix_web::http::header::HeaderValue;
 use chrono::{DateTime, Utc};
 use marquee_domain::{
     MovieId, StreamSourceId,
+    stream_token::Unplayable,
     values::{
         AvailabilityWindow, CaptionFacts, CaptionFormat, LanguageCode, SealedUrl, Title, TitleKey,
         ValidationStatus, Visibility,
@@ -32,9 +33,9 @@ pub struct CatalogMovie {
     pub genres: Box<[Arc<Genre>]>,
     pub languages: Box<[Arc<LanguageCode>]>,
     pub window: AvailabilityWindow,
-    /// VISIBLE and with a primary source that is not known to be broken: inside its window,
-    /// viewers see it.
-    pub showable: bool,
+    /// None when it is VISIBLE and has a primary source that is not known to be broken: inside its
+    /// window, viewers see it.
+    pub unshowable: Option<Unplayable>,
     /// Of what decides when viewers see it; 0 while they don't at any time.
     pub(super) availability: u64,
     pub version: u64,
@@ -150,7 +151,11 @@ impl Renderer {
         {
             return Ok(Arc::clone(known));
         }
-        let showable = editorial.fields.visibility == Visibility::Visible && playable;
+        let unshowable = match editorial.fields.visibility {
+            Visibility::Hidden => Some(Unplayable::Hidden),
+            Visibility::Visible if !playable => Some(Unplayable::NoPlayableSource),
+            Visibility::Visible => None,
+        };
         Ok(Arc::new(CatalogMovie {
             movie_id: shown.fields.movie_id,
             slug: match known {
@@ -164,9 +169,12 @@ impl Renderer {
                 .iter()
                 .map(|caption| self.language(&caption.language_code))
                 .collect::<Read<_>>()?,
-            availability: if showable { availability(shown.fields.movie_id, &window) } else { 0 },
+            availability: match unshowable {
+                None => availability(shown.fields.movie_id, &window),
+                Some(_) => 0,
+            },
             window,
-            showable,
+            unshowable,
             version: movie.version,
             position: movie.position,
             partition: movie.kafka_partition,
@@ -205,13 +213,24 @@ impl Renderer {
 impl CatalogMovie {
     /// Whether viewers see it at this instant.
     pub fn is_available(&self, now: DateTime<Utc>) -> bool {
-        self.showable && self.window.contains(now)
+        self.unplayable(now).is_none()
+    }
+
+    /// What keeps viewers from it at this instant.
+    pub fn unplayable(&self, now: DateTime<Utc>) -> Option<Unplayable> {
+        self.unshowable.or_else(|| {
+            if now < self.window.start() {
+                Some(Unplayable::NotYetAvailable)
+            } else {
+                (!self.window.contains(now)).then_some(Unplayable::NoLongerAvailable)
+            }
+        })
     }
 
     /// When that changes, if by the passing of time alone.
     pub(super) fn edges(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let edges = [self.window.start(), self.window.end()];
-        edges.into_iter().filter(|_| self.showable)
+        edges.into_iter().filter(|_| self.unshowable.is_none())
     }
 
     pub fn next_edge(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {

@@ -12,7 +12,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use imbl::{HashMap, OrdSet};
-use marquee_domain::MovieId;
+use marquee_domain::{MovieId, stream_token::Unplayable};
 use uuid::Uuid;
 
 use super::{
@@ -56,6 +56,13 @@ pub struct Snapshot {
 }
 
 pub(super) type Stale = StdHashMap<MovieId, DateTime<Utc>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotPlayable {
+    /// There never was such a movie, as far as is known here.
+    Unknown,
+    Because(Unplayable),
+}
 
 /// What became of one movie.
 #[derive(Debug)]
@@ -317,6 +324,24 @@ impl Snapshot {
 
     pub fn get(&self, movie_id: MovieId) -> Option<&Arc<CatalogMovie>> {
         self.movies.get(&movie_id)
+    }
+
+    /// The movie, if viewers may play it at this instant.
+    pub fn playable(
+        &self,
+        movie_id: MovieId,
+        now: DateTime<Utc>,
+    ) -> Result<&Arc<CatalogMovie>, NotPlayable> {
+        match self.get(movie_id) {
+            Some(movie) => match movie.unplayable(now) {
+                None => Ok(movie),
+                Some(reason) => Err(NotPlayable::Because(reason)),
+            },
+            None if self.removed.contains_key(&movie_id) => {
+                Err(NotPlayable::Because(Unplayable::Removed))
+            }
+            None => Err(NotPlayable::Unknown),
+        }
     }
 
     /// By id, else by slug.

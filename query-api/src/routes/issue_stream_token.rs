@@ -8,7 +8,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use marquee_domain::MovieId;
+use marquee_domain::{MovieId, stream_token::Unplayable};
 use marquee_infra::{
     clock,
     http::{
@@ -24,12 +24,13 @@ use uuid::Uuid;
 use super::{
     consistency::{self, Patience},
     get_movie::movie_not_found,
+    not_read_yet,
     openapi::{SessionHeaders, StreamTokenBody, WaitHeader},
     snapshot,
 };
 use crate::{
-    catalog::Catalog,
-    tokens::{IssueError, Issuer, TokenRequest, ViewerContextKey, cdn::Cookie},
+    catalog::{Catalog, NotPlayable},
+    tokens::{IssueError, Issuer, Notices, TokenRequest, ViewerContextKey, cdn::Cookie},
 };
 
 const MAX_SESSION_ID_CHARS: usize = 128;
@@ -90,6 +91,7 @@ pub(super) async fn issue_stream_token(
     catalog: web::Data<Catalog>,
     sealer: web::Data<Sealer>,
     issuer: web::Data<Issuer>,
+    notices: web::Data<Notices>,
     viewers: web::Data<ViewerContextKey>,
     patience: web::Data<Patience>,
     principal: MaybePrincipal,
@@ -104,19 +106,24 @@ pub(super) async fn issue_stream_token(
     consistency::wait(&request, &catalog, **patience).await?;
 
     let now = clock::now();
+    let deny = |reason| notices.denied(movie_id, &viewer, reason, now);
     let snapshot = snapshot(&catalog)?;
-    let movie = snapshot
-        .as_ref()
-        .and_then(|snapshot| snapshot.get(movie_id))
-        .filter(|movie| movie.is_available(now))
-        .cloned()
-        .ok_or_else(movie_not_found)?;
+    let Some(catalog) = snapshot.as_ref() else { return Err(not_read_yet()) };
+    let movie = catalog.playable(movie_id, now).cloned().map_err(|why| {
+        if let NotPlayable::Because(reason) = why {
+            deny(reason);
+        }
+        movie_not_found()
+    })?;
     drop(snapshot);
     let primary = movie.primary.as_ref().ok_or_else(movie_not_found)?;
-    let playlist = sealer
-        .open(movie_id, primary.stream_source_id, &primary.sealed_url)
-        .await
-        .map_err(cannot_open)?;
+    let opened = sealer.open(movie_id, primary.stream_source_id, &primary.sealed_url).await;
+    let playlist = opened.map_err(|error| {
+        if matches!(error, SealingError::Shredded) {
+            deny(Unplayable::NoPlayableSource);
+        }
+        cannot_open(error)
+    })?;
     let token = issuer
         .issue(TokenRequest {
             movie_id,
@@ -128,7 +135,12 @@ pub(super) async fn issue_stream_token(
             token_id: clock::new_uuid(),
         })
         .await
-        .map_err(cannot_issue)?;
+        .map_err(|error| {
+            if let Some(reason) = unplayable(&error) {
+                deny(reason);
+            }
+            cannot_issue(error)
+        })?;
 
     let mut response = HttpResponse::Created();
     response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
@@ -193,6 +205,15 @@ fn cannot_open(error: SealingError) -> Problem {
         SealingError::BadKeys | SealingError::Damaged | SealingError::UnknownKek(_) => {
             Problem::internal(error)
         }
+    }
+}
+
+/// What of it is the movie's, and not a failure of ours.
+const fn unplayable(error: &IssueError) -> Option<Unplayable> {
+    match error {
+        IssueError::WindowEnds => Some(Unplayable::NoLongerAvailable),
+        IssueError::UnknownHost | IssueError::Unsignable(_) => Some(Unplayable::StreamUnusable),
+        IssueError::Audit(_) => None,
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    tokens::{Issuer, Refusal, verify},
+    tokens::{Issuer, Notices, Refusal, verify},
 };
 
 const TOKEN: &str = "x-stream-token";
@@ -48,6 +48,7 @@ pub(super) async fn verify_stream_token(
     request: HttpRequest,
     catalog: web::Data<Catalog>,
     issuer: web::Data<Issuer>,
+    notices: web::Data<Notices>,
 ) -> Result<HttpResponse, Problem> {
     request.extensions_mut().insert(Quiet);
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -57,7 +58,11 @@ pub(super) async fn verify_stream_token(
     let snapshot = snapshot(&catalog)?;
     let Some(snapshot) = snapshot.as_ref() else { return Err(super::not_read_yet()) };
     let (now, cdns) = (clock::now(), issuer.cdns().now());
-    let until = verify(&cdns, snapshot, token, path, now).map_err(refused)?;
+    let verified = verify(&cdns, snapshot, token, path, now);
+    if let Err(Refusal::Revoked(revoked)) = verified {
+        notices.revoked(revoked, now);
+    }
+    let until = verified.map_err(refused)?;
     let known = header(VALIDITY.as_str()) == Some(tag(snapshot, &cdns).as_str());
     Ok(HttpResponse::NoContent()
         .insert_header((CACHE_CONTROL, NO_STORE))

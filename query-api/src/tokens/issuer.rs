@@ -103,7 +103,7 @@ impl Issuer {
         };
         let signed = cdn.sign(&record.key_id, &grant)?;
         if !audited {
-            self.audit.issued(&record, movie_id, viewer, cdn.dialect(), &signed, stateless).await?;
+            self.audit.record(&record, movie_id, viewer, cdn.dialect(), &signed, stateless).await?;
             if !stateless {
                 self.live.confirm(movie_id, viewer, record.token_id);
             }
@@ -133,6 +133,7 @@ impl Issuer {
             issued_at,
             expires_at,
             refresh_after: issued_at + life * REFRESH_PERCENT / 100,
+            renews: None,
         })
     }
 

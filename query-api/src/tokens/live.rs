@@ -52,6 +52,8 @@ pub(super) struct TokenRecord {
     pub(super) issued_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
     pub(super) refresh_after: DateTime<Utc>,
+    /// The token that was current before, if it was audited and lives. Redis tells.
+    pub(super) renews: Option<Uuid>,
 }
 
 /// What Redis holds now: the proposed token, or one that was there before.
@@ -135,20 +137,22 @@ impl LiveTokens {
         proposed: &TokenRecord,
         unusable: Option<Uuid>,
     ) -> Result<Reserved, RedisError> {
-        type Answer = (String, String, String, i64, i64, i64, bool);
-        let (token_id, key_id, source_id, issued_at, expires_at, refresh_after, audited): Answer =
-            RESERVE
-                .key(key)
-                .arg(now.timestamp_millis())
-                .arg(unusable.map(|id| id.to_string()).unwrap_or_default())
-                .arg(proposed.token_id.to_string())
-                .arg(&proposed.key_id)
-                .arg(proposed.source_id.to_string())
-                .arg(proposed.issued_at.timestamp())
-                .arg(proposed.expires_at.timestamp())
-                .arg(proposed.refresh_after.timestamp_millis())
-                .invoke_async(&mut self.redis.clone())
-                .await?;
+        type Answer = (String, String, String, i64, i64, i64, bool, Option<String>);
+        let answer: Answer = RESERVE
+            .key(key)
+            .arg(now.timestamp_millis())
+            .arg(unusable.map(|id| id.to_string()).unwrap_or_default())
+            .arg(proposed.token_id.to_string())
+            .arg(&proposed.key_id)
+            .arg(proposed.source_id.to_string())
+            .arg(proposed.issued_at.timestamp())
+            .arg(proposed.expires_at.timestamp())
+            .arg(proposed.refresh_after.timestamp_millis())
+            .invoke_async(&mut self.redis.clone())
+            .await?;
+        let (token_id, key_id, source_id, issued_at, expires_at, refresh_after, audited, renews) =
+            answer;
+        let renews = renews.filter(|id| !id.is_empty());
         let strange =
             || RedisError::from((ErrorKind::UnexpectedReturnType, "not a stream token's record"));
         let record = TokenRecord {
@@ -158,6 +162,7 @@ impl LiveTokens {
             issued_at: DateTime::from_timestamp_secs(issued_at).ok_or_else(strange)?,
             expires_at: DateTime::from_timestamp_secs(expires_at).ok_or_else(strange)?,
             refresh_after: DateTime::from_timestamp_millis(refresh_after).ok_or_else(strange)?,
+            renews: renews.map(|id| id.parse()).transpose().map_err(|_| strange())?,
         };
         Ok(Reserved { record, audited })
     }

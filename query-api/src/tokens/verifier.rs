@@ -3,12 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use marquee_domain::MovieId;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::{
     cdn::{Cdns, edge_auth::Unverified},
+    notices::Revoked,
     path,
 };
-use crate::catalog::Snapshot;
+use crate::catalog::{NotPlayable, Snapshot};
 
 /// Another instance's clock may be a little ahead of ours. Expiry has no such leeway.
 const START_LEEWAY: TimeDelta = TimeDelta::seconds(2);
@@ -28,8 +30,10 @@ pub enum Refusal {
     Expired,
     #[error("for another path")]
     OtherPath,
-    #[error("the movie is not available")]
-    NotAvailable,
+    #[error("for a movie that is not known")]
+    UnknownMovie,
+    #[error("the movie can't be played: {}", .0.reason.as_str())]
+    Revoked(Revoked),
 }
 
 /// Until when the token opens the path, if nothing changes. `path` as the edge is about to serve it: decoded and normalised.
@@ -58,9 +62,13 @@ pub fn verify(
         return Err(Refusal::OtherPath);
     }
     let movie_id: MovieId = movie_id.parse().map_err(|_| Refusal::Malformed)?;
+    let token_id: Uuid = claims.id.parse().map_err(|_| Refusal::Malformed)?;
     let expires = DateTime::from_timestamp_secs(claims.expires).ok_or(Refusal::Malformed)?;
-    match snapshot.get(movie_id) {
-        Some(movie) if movie.is_available(now) => Ok(expires.min(movie.window.end())),
-        _ => Err(Refusal::NotAvailable),
+    match snapshot.playable(movie_id, now) {
+        Ok(movie) => Ok(expires.min(movie.window.end())),
+        Err(NotPlayable::Unknown) => Err(Refusal::UnknownMovie),
+        Err(NotPlayable::Because(reason)) => {
+            Err(Refusal::Revoked(Revoked { token_id, movie_id, reason }))
+        }
     }
 }

@@ -29,6 +29,7 @@ mod search;
 mod session_limits;
 mod statements;
 mod stream_tokens;
+mod token_events;
 mod topic;
 mod validity;
 mod verify;

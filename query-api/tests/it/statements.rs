@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use marquee_infra::clock;
-use query_api::{catalog, history, sessions, tokens::outbox};
+use query_api::{
+    catalog, history, sessions,
+    tokens::{notices, outbox},
+};
 use sqlx::{Executor, MySqlPool, Row, mysql::MySqlRow};
 
 use crate::bed::Bed;
@@ -17,7 +20,8 @@ const TOPIC: &str = "movies";
 fn statements() -> Vec<String> {
     let history = history::STATEMENTS.map(str::to_owned);
     let sessions = sessions::STATEMENTS.map(str::to_owned);
-    catalog::statements().into_iter().chain(history).chain(sessions).collect()
+    let notices = notices::STATEMENTS.map(str::to_owned);
+    catalog::statements().into_iter().chain(history).chain(sessions).chain(notices).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -228,6 +232,12 @@ async fn fill(pool: &MySqlPool) {
                  n % {PARTITIONS}, '{{}}' FROM numbers"
         ),
         format!(
+            "INSERT INTO stream_token_audit (token_id, movie_id, event_type, viewer_context, dialect,
+                 key_id, token_sha256, signed_url, issued_at, expires_at, stateless)
+             {all} SELECT CONCAT('token ', n), {id}, 'StreamTokenIssued', '', '', '', '', '', {now},
+                 {now}, FALSE FROM numbers"
+        ),
+        format!(
             "INSERT INTO parked_events (projection, topic, kafka_partition, kafka_offset, movie_id,
                  record_key, headers, payload, error, parked_at)
              {some} SELECT 'catalog', '{TOPIC}', n % {PARTITIONS}, n, CONCAT('movie ', n DIV 5), NULL,
@@ -247,7 +257,8 @@ async fn fill(pool: &MySqlPool) {
     connection
         .execute(
             "ANALYZE TABLE catalog_movies, catalog_stream_sources, catalog_caption_tracks,
-                 movie_history, viewing_sessions, parked_events, projection_checkpoints",
+                 movie_history, viewing_sessions, stream_token_audit, parked_events,
+                 projection_checkpoints",
         )
         .await
         .expect("tables are analysed");

@@ -94,9 +94,10 @@ async fn times_keys_and_movies_are_checked_behind_a_good_signature() {
     let (api, movie, _) = with_token(&bed).await;
     let now = clock::now().timestamp();
     let (id, key) = (movie.movie_id.to_string(), signing_key());
+    let unknown = clock::new_uuid();
     let other_key: Vec<u8> = (0..16).collect();
     let token = |st: i64, exp: i64, data: &str, key: &[u8]| {
-        with_mac(&format!("st={st}~exp={exp}~acl=/movies/{id}/*~id=t~data={data}"), key)
+        with_mac(&format!("st={st}~exp={exp}~acl=/movies/{id}/*~id={unknown}~data={data}"), key)
     };
     let mine = format!("{id}.edge-2");
     let older = format!("{id}.edge-1");
@@ -107,7 +108,6 @@ async fn times_keys_and_movies_are_checked_behind_a_good_signature() {
     ] {
         assert_eq!(verify(&api, &good, &path).await.status, 204, "{which}");
     }
-    let unknown = clock::new_uuid();
     for (bad, why) in [
         (token(now - 60, now - 1, &mine, &key), "expired"),
         (token(now - 60, now, &mine, &key), "expires now"),

@@ -264,6 +264,15 @@ async fn a_live_token_is_refused_as_soon_as_its_movie_is_hidden_or_removed() {
     let master = url.strip_prefix(&marquee.media()).expect("it is on the edge").to_owned();
     let status = async || marquee.edge().status_of(&master).await;
     assert_eq!(status().await, 200);
+    let rows = async |from: &str| {
+        until("it is projected", async || {
+            (marquee.database.number(&format!("SELECT COUNT(*) FROM {from}")).await == 1)
+                .then_some(())
+        })
+        .await;
+    };
+    let token_id = issued.text_of("token_id");
+    rows(&format!("stream_token_audit WHERE token_id = '{token_id}'")).await;
 
     let mut took = Vec::new();
     let visibility = format!("{movie}/visibility");
@@ -281,6 +290,11 @@ async fn a_live_token_is_refused_as_soon_as_its_movie_is_hidden_or_removed() {
     let removed = std::time::Instant::now();
     until("it is refused for ever", async || (status().await == 403).then_some(())).await;
     took.push(removed.elapsed());
+    // What viewers met is there to be looked into.
+    let is_hidden = "reason = 'HIDDEN'";
+    rows(&format!("stream_token_revocations WHERE token_id = '{token_id}' AND {is_hidden}")).await;
+    queries.post(&path).send().await.problem(404, "movie_not_found");
+    rows("stream_token_denials WHERE reason = 'REMOVED'").await;
     let millis: Vec<u128> = took.iter().map(Duration::as_millis).collect();
     summary::say(&format!(
         "a live token was refused at the edge {millis:?} ms after its movie was hidden or removed"

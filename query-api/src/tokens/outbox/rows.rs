@@ -5,7 +5,7 @@ use marquee_domain::MovieId;
 use sqlx::{MySqlConnection, MySqlPool, QueryBuilder, Row};
 use uuid::Uuid;
 
-const NEXT: &str = "SELECT token_id, movie_id, viewer_context, issued_at, payload
+const NEXT: &str = "SELECT token_id, movie_id, viewer_context, issued_at, event_type, payload
      FROM stream_token_outbox ORDER BY token_id LIMIT ?";
 const WAITING: &str = "SELECT COUNT(*) FROM stream_token_outbox";
 /// Those that are the same each time.
@@ -18,6 +18,7 @@ pub struct Entry {
     pub movie_id: MovieId,
     pub viewer_context: String,
     pub issued_at: DateTime<Utc>,
+    pub event_type: String,
     pub payload: Vec<u8>,
 }
 
@@ -27,13 +28,15 @@ pub(super) async fn insert<'a>(
     entries: impl Iterator<Item = &'a Entry>,
 ) -> Result<(), sqlx::Error> {
     let mut insert = QueryBuilder::new(
-        "INSERT INTO stream_token_outbox (token_id, movie_id, viewer_context, issued_at, payload) ",
+        "INSERT INTO stream_token_outbox
+             (token_id, movie_id, viewer_context, issued_at, event_type, payload) ",
     );
     insert.push_values(entries, |mut row, entry| {
         row.push_bind(entry.token_id.to_string())
             .push_bind(entry.movie_id.to_string())
             .push_bind(&entry.viewer_context)
             .push_bind(entry.issued_at)
+            .push_bind(&entry.event_type)
             .push_bind(&entry.payload);
     });
     insert.push(
@@ -59,6 +62,7 @@ pub(super) async fn next(pool: &MySqlPool, max_rows: u32) -> Result<Vec<Entry>, 
                 movie_id: text("movie_id")?.parse().map_err(|_| damaged("movie_id"))?,
                 viewer_context: text("viewer_context")?,
                 issued_at: row.try_get("issued_at")?,
+                event_type: text("event_type")?,
                 payload: row.try_get("payload")?,
             })
         })
