@@ -227,6 +227,10 @@ pub(super) struct VerifyHeaders {
     /// What the viewer asks the edge for, decoded and normalised.
     #[param(rename = "X-Original-Path")]
     path: String,
+    /// The CDN's host that the edge stands for: then a token of another CDN is refused. Without it, a
+    /// token of any of them is taken.
+    #[param(rename = "X-Original-Host")]
+    host: Option<String>,
     /// What `/v1/stream-tokens/validity` said last: without it, the answer is not to be kept.
     #[param(rename = "X-Token-Validity")]
     validity: Option<String>,

@@ -28,6 +28,8 @@ use crate::{
 const TOKEN: &str = "x-stream-token";
 /// Decoded and normalised: exactly what the edge serves if it is told so.
 const PATH: &str = "x-original-path";
+/// The CDN's host that the edge stands for, as it is configured there: never what a viewer says.
+const HOST: &str = "x-original-host";
 const NEVER: HeaderValue = HeaderValue::from_static("0");
 
 /// Whether a stream token opens a path now
@@ -58,7 +60,9 @@ pub(super) async fn verify_stream_token(
     let snapshot = snapshot(&catalog)?;
     let Some(snapshot) = snapshot.as_ref() else { return Err(super::not_read_yet()) };
     let (now, cdns) = (clock::now(), issuer.cdns().now());
-    let verified = verify(&cdns, snapshot, token, path, now);
+    // A name that is no text is nobody's: it is not to be taken for no name.
+    let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    let verified = verify(&cdns, snapshot, token, host, path, now);
     if let Err(Refusal::Revoked(revoked)) = verified {
         notices.revoked(revoked, now);
     }

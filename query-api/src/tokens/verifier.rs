@@ -37,17 +37,19 @@ pub enum Refusal {
 }
 
 /// Until when the token opens the path, if nothing changes. `path` as the edge is about to serve it: decoded and normalised.
+/// `host` is the CDN's that is asked; without it, any of ours.
 pub fn verify(
     cdns: &Cdns,
     snapshot: &Snapshot,
     token: &str,
+    host: Option<&str>,
     path: &str,
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, Refusal> {
     let unverified = Unverified::read(token).map_err(|_| Refusal::Malformed)?;
     let claims = unverified.claims;
     let (movie_id, key_id) = claims.data.split_once('.').ok_or(Refusal::Malformed)?;
-    let key = cdns.edge_auth_key(key_id).ok_or(Refusal::UnknownKey)?;
+    let key = cdns.edge_auth_key(host, key_id).ok_or(Refusal::UnknownKey)?;
     if !unverified.is_signed_with(key.secret()) {
         return Err(Refusal::Signature);
     }

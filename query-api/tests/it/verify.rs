@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     bed::{Bed, Running, signing_key, until},
     client::Answer,
+    dialects::KeysFile,
     sample::Sample,
     stream_tokens::{token_of, with_mac},
 };
@@ -148,4 +149,39 @@ async fn live_tokens_end_when_the_movie_is_hidden_removed_or_over() {
     bed.show(&api, &mut shown).await;
     until("the window ends", async || clock::now() >= shown.end).await;
     verify(&api, &token, &path).await.is_problem(403, "token_refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_one_cdn_opens_nothing_on_another() {
+    let mut bed = Bed::new().await;
+    let ring = |hosts: &str, id: &str| {
+        let secret = hex::encode(id.repeat(8));
+        format!(
+            "[[cdn]]\nhosts = ['{hosts}']\ndialect = 'EDGE_AUTH'\n[[cdn.keys]]\nid = '{id}'\nsecret = '{secret}'\n"
+        )
+    };
+    let text = [ring("one.example", "one-1"), ring("*.two.example", "two-1")].concat();
+    let keys = KeysFile::with(&text);
+    keys.is_used_by(&mut bed);
+    bed.make_topics().await;
+    let api = bed.start().await;
+    let mut movie = Sample::new("Alpha");
+    movie.source.as_mut().expect("a source").url =
+        format!("https://one.example{}", movie.playlist_path());
+    bed.show(&api, &mut movie).await;
+    let issued = api.client.post(&movie.tokens_path(), &json!({}), &[]).await;
+    let (token, path) = (token_of(&issued), movie.playlist_path());
+    let asked = async |host: &str| {
+        let headers =
+            [("X-Stream-Token", &*token), ("X-Original-Path", &path), ("X-Original-Host", host)];
+        api.client.get_with(VERIFY, &headers).await
+    };
+    for host in ["one.example", "One.Example"] {
+        assert_eq!(asked(host).await.status, 204, "{host}");
+    }
+    for host in ["a.two.example", "two.example", "elsewhere.example", "_", "one.example:8443"] {
+        asked(host).await.is_problem(403, "token_refused");
+    }
+    // An edge that does not say whose it is.
+    assert_eq!(verify(&api, &token, &path).await.status, 204);
 }

@@ -36,7 +36,7 @@ use super::path::UnsignablePath;
 pub struct Cdns {
     /// In the order in which a host is looked for. There is at least one, and key ids are unique.
     cdns: Vec<Cdn>,
-    /// Of the keys that verify.
+    /// Of the keys that verify, and for which hosts.
     verifying_digest: String,
 }
 
@@ -109,16 +109,22 @@ impl Cdns {
     fn new(cdns: Vec<Cdn>) -> Self {
         let mut keys: Vec<_> = cdns
             .iter()
-            .filter_map(|cdn| match &cdn.dialect {
-                Dialect::EdgeAuth(ring) => Some(ring),
-                Dialect::SecureLink(_) | Dialect::CloudFront { .. } | Dialect::MediaCdn(_) => None,
+            .enumerate()
+            .filter_map(|(place, cdn)| Some((place, cdn.edge_auth()?)))
+            .flat_map(|(place, ring)| {
+                ring.ids().filter_map(move |id| Some((place, id, ring.get(id)?)))
             })
-            .flat_map(|ring| ring.ids().filter_map(|id| Some((id, ring.get(id)?))))
             .collect();
         // Which one signs makes no difference to what is verified.
-        keys.sort_unstable_by_key(|(id, _)| *id);
-        let all = keys.iter().fold(Sha256::new(), |all, (id, key)| {
-            all.chain_update(Sha256::digest(id)).chain_update(Sha256::digest(key.secret()))
+        keys.sort_unstable_by_key(|(place, id, _)| (*place, *id));
+        let all = keys.iter().fold(Sha256::new(), |all, (place, id, key)| {
+            all.chain_update(Sha256::digest(place.to_string()))
+                .chain_update(Sha256::digest(id))
+                .chain_update(Sha256::digest(key.secret()))
+        });
+        // All hosts, in their order: it decides whose key a host's tokens are verified with.
+        let all = cdns.iter().enumerate().fold(all, |all, (place, cdn)| {
+            all.chain_update(Sha256::digest(format!("{place} {:?}", cdn.hosts)))
         });
         let verifying_digest = hex::encode(&all.finalize()[..8]);
         Self { cdns, verifying_digest }
@@ -130,16 +136,21 @@ impl Cdns {
     }
 
     pub fn of(&self, playlist: &Url) -> Option<&Cdn> {
-        let host = playlist.host_str()?;
+        self.of_host(playlist.host_str()?)
+    }
+
+    /// `host` in lower case.
+    fn of_host(&self, host: &str) -> Option<&Cdn> {
         self.cdns.iter().find(|cdn| cdn.hosts.iter().any(|pattern| pattern.matches(host)))
     }
 
-    /// For the edge's questions. Ids are unique over all CDNs.
-    pub fn edge_auth_key(&self, id: &str) -> Option<&edge_auth::Key> {
-        self.cdns.iter().find_map(|cdn| match &cdn.dialect {
-            Dialect::EdgeAuth(ring) => ring.get(id),
-            Dialect::SecureLink(_) | Dialect::CloudFront { .. } | Dialect::MediaCdn(_) => None,
-        })
+    /// For the questions of this host's edge; of an edge that does not say which host's it is, any key
+    /// of ours. Ids are unique over all CDNs.
+    pub fn edge_auth_key(&self, host: Option<&str>, id: &str) -> Option<&edge_auth::Key> {
+        match host {
+            Some(host) => self.of_host(&host.to_ascii_lowercase())?.edge_auth()?.get(id),
+            None => self.cdns.iter().find_map(|cdn| cdn.edge_auth()?.get(id)),
+        }
     }
 
     /// Of all CDNs, each one's signing key first.
@@ -149,6 +160,13 @@ impl Cdns {
 }
 
 impl Cdn {
+    const fn edge_auth(&self) -> Option<&Ring<edge_auth::Key>> {
+        match &self.dialect {
+            Dialect::EdgeAuth(ring) => Some(ring),
+            Dialect::SecureLink(_) | Dialect::CloudFront { .. } | Dialect::MediaCdn(_) => None,
+        }
+    }
+
     /// As it is named in the settings and in the audit.
     pub const fn dialect(&self) -> &'static str {
         match self.dialect {

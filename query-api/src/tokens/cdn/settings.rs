@@ -217,8 +217,16 @@ mod tests {
         }
         let ids = [["edge-2", "edge-1"].as_slice(), &["sl-1"], &["K2JCJMDEHXQW5F"], &["mc-1"]];
         assert_eq!(cdns.key_ids(), ids);
-        assert!(cdns.edge_auth_key("edge-1").is_some());
-        assert!(cdns.edge_auth_key("sl-1").is_none());
+        for (host, id, is_there) in [
+            (None, "edge-1", true),
+            (None, "sl-1", false),
+            (Some("a.akamaized.example"), "edge-1", true),
+            (Some("A.Akamaized.Example"), "edge-1", true),
+            (Some("nginx.example"), "edge-1", false),
+            (Some("elsewhere.example"), "edge-1", false),
+        ] {
+            assert_eq!(cdns.edge_auth_key(host, id).is_some(), is_there, "{host:?} {id}");
+        }
     }
 
     #[test]
@@ -231,6 +239,27 @@ mod tests {
             [format!("a:{HEX}"), format!("a:{HEX}ff,b:{HEX}"), format!("a:{HEX},c:{HEX}ff")]
         {
             assert_ne!(digest(&others), both, "{others}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_of_whose_hosts_tokens_are_verified_with_which_keys() {
+        let cdn = |hosts: &str, id: &str| {
+            format!(
+                "[[cdn]]\nhosts = ['{hosts}']\ndialect = 'EDGE_AUTH'\n\
+                 [[cdn.keys]]\nid = '{id}'\nsecret = '{HEX}'\n"
+            )
+        };
+        let digest =
+            |cdns: [String; 2]| Cdns::parse(&cdns.concat()).unwrap().verifying_digest().to_owned();
+        let before = digest([cdn("one", "a"), cdn("*", "b")]);
+        assert_eq!(digest([cdn("one", "a"), cdn("*", "b")]), before);
+        for others in [
+            [cdn("one", "b"), cdn("*", "a")],
+            [cdn("*", "b"), cdn("one", "a")],
+            [cdn("two", "a"), cdn("*", "b")],
+        ] {
+            assert_ne!(digest(others.clone()), before, "{others:?}");
         }
     }
 
