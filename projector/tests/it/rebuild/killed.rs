@@ -26,7 +26,7 @@ async fn killed_while_it_fills_it_goes_on_where_it_was() {
     for _ in 0..4 {
         let running = start(&world.bed, &["rebuild", "catalog", "--throttle", "40"]);
         wait_until_rebuilt_to(&world.bed, reached + 5).await;
-        kill(running).await;
+        kill(&world.bed, running).await;
         let position = rebuilt_to(&world.bed).await.expect("what was rebuilt is there");
         assert!(position >= reached + 5, "it began anew: {position} after {reached}");
         reached = position;
@@ -82,7 +82,7 @@ async fn killed_while_it_waits_for_the_tables_nothing_was_swapped() {
     execute(&mut reader, "START TRANSACTION; SELECT COUNT(*) FROM catalog_movies").await;
     let running = start(&world.bed, &["rebuild", "catalog"]);
     wait_until_waits(&world.bed, "LOCK TABLES").await;
-    kill(running).await;
+    kill(&world.bed, running).await;
     execute(&mut reader, "COMMIT").await;
     let before = generations(&world.bed).await;
 
@@ -114,7 +114,7 @@ async fn killed_while_it_holds_the_tables_it_lets_go_of_them() {
     execute(&mut checkpoints, "SET SESSION lock_wait_timeout = 1").await;
     let locked = sqlx::query("SELECT * FROM projection_checkpoints").fetch_all(&mut checkpoints);
     assert!(locked.await.is_err(), "the tables are locked");
-    kill(running).await;
+    kill(&world.bed, running).await;
     execute(&mut head, "UNLOCK TABLES").await;
 
     wait_until("the locks are gone", || async {

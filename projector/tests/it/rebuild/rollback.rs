@@ -63,7 +63,7 @@ async fn a_rollback_that_was_killed_is_run_again() {
     reader("START TRANSACTION; SELECT COUNT(*) FROM catalog_movies", &mut connection).await;
     let running = start(&world.bed, &["rollback", "catalog"]);
     wait_until_waits(&world.bed, "LOCK TABLES").await;
-    kill(running).await;
+    kill(&world.bed, running).await;
     reader("COMMIT", &mut connection).await;
     drop(connection);
     assert_eq!(world.bed.count(MARKED).await, 0);

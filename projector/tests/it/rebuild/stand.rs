@@ -55,9 +55,12 @@ pub fn start(bed: &Bed, arguments: &[&str]) -> Child {
         .expect("it starts")
 }
 
-/// As kill -9 does it.
-pub async fn kill(mut child: Child) {
+/// As kill -9 does it; and as if the next run came only when the lease of this one has expired.
+pub async fn kill(bed: &Bed, mut child: Child) {
     child.kill().await.expect("it runs");
+    let expire = "UPDATE leases SET expires_at = '2000-01-01' WHERE task = 'catalog-rebuild'";
+    let expired = sqlx::query(expire).execute(&bed.pool).await.expect("MySQL is up");
+    assert_eq!(expired.rows_affected(), 1, "a killed run leaves its lease");
 }
 
 pub async fn end(child: Child) -> Ended {

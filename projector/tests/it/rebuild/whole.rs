@@ -68,7 +68,7 @@ async fn status_tells_how_far_it_is() {
     assert_eq!(told["progress"]["log_head"], 82);
     let people = command_line::run(&world.bed, &["status"]).await;
     assert!(command_line::text(&people.stdout).contains("runs; position"));
-    super::stand::kill(slow).await;
+    super::stand::kill(&world.bed, slow).await;
 
     let ended = rebuild(&world.bed, &[]).await;
     ended.assert_done();
