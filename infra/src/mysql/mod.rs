@@ -56,11 +56,19 @@ pub fn gave_way(error: &sqlx::Error) -> bool {
     error_number(error).is_some_and(|number| GAVE_WAY.contains(&number))
 }
 
+/// Whether the user may not do what the statement asks for.
+pub fn is_denied(error: &sqlx::Error) -> bool {
+    error_number(error).is_some_and(|number| DENIED.contains(&number))
+}
+
 /// MySQL's own number of the error, if it is one of MySQL's.
 pub fn error_number(error: &sqlx::Error) -> Option<u16> {
     let error = error.as_database_error()?;
     Some(error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?.number())
 }
+
+/// To a database, a table, a column; to what needs a right of the whole server.
+const DENIED: [u16; 4] = [1044, 1142, 1143, 1227];
 
 /// Lock wait timeout, deadlock, table definition changed.
 const GAVE_WAY: [u16; 3] = [1205, 1213, 1412];

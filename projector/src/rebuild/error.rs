@@ -10,6 +10,11 @@ pub enum RebuildError {
     /// It can't be done as it was asked for.
     #[error("{0}")]
     Refused(String),
+    #[error(
+        "the MySQL user may not do that: it takes the one that `projector migrate` makes for it \
+         (mysql_users.rebuild). This one lacks {lacking}"
+    )]
+    OtherUser { lacking: String, source: sqlx::Error },
     #[error("stopped when asked to; run it again to go on")]
     Stopped,
     #[error("another rebuild or rollback has taken over")]
@@ -47,7 +52,7 @@ impl From<Failure> for RebuildError {
 impl RebuildError {
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) => 2,
+            Self::Refused(_) | Self::OtherUser { .. } => 2,
             Self::Stopped
             | Self::Superseded
             | Self::WouldGoBack(_)

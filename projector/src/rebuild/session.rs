@@ -10,7 +10,10 @@ use marquee_infra::{
     http,
     kafka::{ClientSettings, partition_of},
     lease::{Held, Lease},
-    mysql,
+    mysql::{
+        self,
+        accounts::{self, Account},
+    },
 };
 use rdkafka::{
     config::FromClientConfig,
@@ -50,9 +53,23 @@ impl Session {
         settings: &Settings,
         work: impl AsyncFnOnce(&Self) -> Result<T, RebuildError>,
     ) -> Result<T, RebuildError> {
-        let topic = settings.topics.names().movies;
         let pool = mysql::connect_lazy(&settings.mysql.url, CONNECTIONS)
             .map_err(|error| RebuildError::Refused(format!("mysql.url: {error}")))?;
+        match Self::run_on(pool.clone(), settings, work).await {
+            Err(RebuildError::Mysql(source)) if mysql::is_denied(&source) => {
+                let lacking = accounts::lacking_in_words(&pool, Account::Rebuild).await?;
+                Err(RebuildError::OtherUser { lacking, source })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn run_on<T>(
+        pool: MySqlPool,
+        settings: &Settings,
+        work: impl AsyncFnOnce(&Self) -> Result<T, RebuildError>,
+    ) -> Result<T, RebuildError> {
+        let topic = settings.topics.names().movies;
         let holder = format!("{}/{}", process::id(), clock::new_uuid());
         let lease = Lease::new(pool.clone(), TASK, holder, LEASE_TERM);
         let held = acquire(&lease).await?;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use marquee_tests::{
-    Api, Marquee,
+    Api, Marquee, Setup,
     evidence::assert_consistent,
     jwt,
     load::{Load, Pace},
@@ -149,4 +149,17 @@ async fn a_rebuild_and_a_rollback_under_200_commands_and_500_reads_a_second_are_
          older than one before",
         evidence.log.len()
     ));
+}
+
+#[tokio::test]
+async fn as_the_services_own_user_they_say_which_user_it_takes() {
+    let marquee = Marquee::prepare(Setup::default()).await;
+    for command in ["rebuild", "rollback"] {
+        let output = marquee.projector.command(&[command, "catalog"]).output().await;
+        let output = output.expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        let says = "(mysql_users.rebuild). This one lacks ";
+        assert!(told.contains(says) && told.contains("DROP"), "{told}");
+    }
 }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 pub use self::{
     error::AccountsError,
     grant::{Grant, Object},
-    own::{lacking, report_own},
+    own::{lacking, lacking_in_words, report_own},
     provision::{Migrated, Outcome, Provisioned, migrate_and_provision},
     settings::AccountsSettings,
     wanted::{passing_tables, rights, statements, tables},

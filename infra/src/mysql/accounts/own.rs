@@ -11,6 +11,12 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// A user who may do everything has a hundred rights too many.
 const MAX_NAMED: usize = 12;
 
+/// The same as [`lacking`], for people: the first of them, and how many more there are.
+pub async fn lacking_in_words(pool: &MySqlPool, account: Account) -> Result<String, sqlx::Error> {
+    let (wanted, held) = both(pool, account).await?;
+    Ok(named(&held::missing(&wanted, &held)))
+}
+
 /// What the pool's user lacks of what it needs.
 pub async fn lacking(pool: &MySqlPool, account: Account) -> Result<Vec<Grant>, sqlx::Error> {
     let (wanted, held) = both(pool, account).await?;
