@@ -15,8 +15,8 @@ use actix_web::{
     },
     middleware::Next,
 };
-use bytes::Bytes;
 use metrics::Histogram;
+use uuid::Uuid;
 
 use super::{Principal, Problem};
 use crate::clock;
@@ -45,8 +45,9 @@ impl RequestId {
 }
 
 fn new_id() -> HeaderValue {
-    let id = Bytes::from(clock::new_uuid().to_string());
-    HeaderValue::from_maybe_shared(id).expect("a UUID is visible ASCII")
+    let mut text = Uuid::encode_buffer();
+    let text = clock::new_uuid().hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).expect("a UUID is visible ASCII")
 }
 
 impl fmt::Display for RequestId {

@@ -53,9 +53,10 @@ where
         let health = health.clone();
         App::new()
             .wrap(from_fn(observe))
+            // They are tried in this order: what is asked most goes first.
+            .configure(routes.clone())
             .configure(move |config| health.configure(config))
             .configure(error_pages::configure)
-            .configure(routes.clone())
             .default_service(web::to(not_found))
     })
     .workers(workers)

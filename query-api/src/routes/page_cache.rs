@@ -5,13 +5,29 @@ use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
-use moka::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 use super::encoding::Encoding;
 use crate::catalog::{CatalogMovie, Snapshot, etag};
 
+#[derive(Debug)]
+pub struct PageCache(Cache<String, Arc<Rendered>, Weight>);
+
 #[derive(Debug, Clone)]
-pub struct PageCache(Cache<String, Arc<Rendered>>);
+struct Weight;
+
+/// What a page takes beside its bytes: its key's and its own allocations, its place in the cache.
+const OVERHEAD_BYTES: usize = 512;
+
+/// An answer of middling size, by which the cache makes room beforehand.
+const TYPICAL_BYTES: u64 = 4_096;
+
+impl Weighter<String, Arc<Rendered>> for Weight {
+    fn weight(&self, key: &String, page: &Arc<Rendered>) -> u64 {
+        // Compressed, both together are shorter than the plain one.
+        (key.len() + 2 * page.plain.bytes.len() + OVERHEAD_BYTES) as u64
+    }
+}
 
 /// What an answer was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +101,8 @@ impl Rendered {
 
 impl PageCache {
     pub fn with_capacity(bytes: u64) -> Self {
-        Self(
-            Cache::builder()
-                .weigher(|key: &String, page: &Arc<Rendered>| {
-                    // Compressed, both together are shorter than the plain one.
-                    u32::try_from(key.len() + 2 * page.plain.bytes.len() + 512).unwrap_or(u32::MAX)
-                })
-                .max_capacity(bytes)
-                .build(),
-        )
+        let pages = usize::try_from(bytes / TYPICAL_BYTES).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(pages, bytes, Weight))
     }
 
     /// `key` is the request's path and query.
