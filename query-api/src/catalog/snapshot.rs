@@ -2,7 +2,7 @@
 //! stayed the same.
 
 use std::{
-    collections::HashMap as StdHashMap,
+    collections::HashMap,
     ops::Bound::{Excluded, Included, Unbounded},
     sync::{
         Arc, OnceLock,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use imbl::{HashMap, OrdSet};
+use imbl::{OrdMap, OrdSet};
 use marquee_domain::{MovieId, stream_token::Unplayable};
 use uuid::Uuid;
 
@@ -38,15 +38,16 @@ pub struct Snapshot {
     /// When what viewers see is so.
     instant: DateTime<Utc>,
     next_edge: Option<DateTime<Utc>>,
-    movies: HashMap<MovieId, Arc<CatalogMovie>>,
-    by_slug: HashMap<Arc<str>, MovieId>,
+    // Ordered maps: imbl's hash maps take three to four times the memory.
+    movies: OrdMap<MovieId, Arc<CatalogMovie>>,
+    by_slug: OrdMap<Arc<str>, MovieId>,
     all: Everything,
     /// What viewers see.
     shown: Listing,
     /// When windows begin and end, of movies that viewers see inside them.
     edges: OrdSet<(DateTime<Utc>, MovieId)>,
     /// The versions that removed movies ended with.
-    removed: HashMap<MovieId, u64>,
+    removed: OrdMap<MovieId, u64>,
     /// Movies that lag behind their events, and since when: some of them are parked.
     stale: Arc<Stale>,
     search: Search,
@@ -55,7 +56,7 @@ pub struct Snapshot {
     turned: Arc<OnceLock<Arc<Self>>>,
 }
 
-pub(super) type Stale = StdHashMap<MovieId, DateTime<Utc>>;
+pub(super) type Stale = HashMap<MovieId, DateTime<Utc>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotPlayable {
@@ -107,12 +108,12 @@ impl Snapshot {
             availability: 0,
             instant: now,
             next_edge: None,
-            movies: HashMap::new(),
-            by_slug: HashMap::new(),
+            movies: OrdMap::new(),
+            by_slug: OrdMap::new(),
             all: Everything::default(),
             shown: Listing::default(),
             edges: OrdSet::new(),
-            removed: HashMap::new(),
+            removed: OrdMap::new(),
             stale: Arc::default(),
             search: Search::default(),
             past: Past::none(limits),

@@ -9,7 +9,7 @@ mod words;
 
 use std::{collections::HashSet, sync::Arc};
 
-use imbl::HashMap;
+use imbl::OrdMap;
 use marquee_domain::{MovieId, values::TitleKey};
 
 use super::CatalogMovie;
@@ -48,7 +48,7 @@ const BEGINS_TITLE: u32 = 2;
 pub(super) struct Search {
     index: Arc<Index>,
     /// With their words; none of those that are not there any more.
-    changed: HashMap<MovieId, Change>,
+    changed: OrdMap<MovieId, Change>,
 }
 
 #[derive(Debug, Clone)]
