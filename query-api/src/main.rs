@@ -3,8 +3,9 @@
 use clap::Parser;
 use query_api::{Application, Settings};
 
+/// Set by `.cargo/config.toml`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Serves the catalog to viewers, signs their stream URLs, and tells the edge which ones are good.
 /// Settings: query-api/config/default.toml, MARQUEE_CONFIG_FILE, MARQUEE_* in the environment.
