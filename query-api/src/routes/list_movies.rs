@@ -69,6 +69,7 @@ pub(super) async fn list_movies(
     if query.any_visibility {
         require(&principal, Scope::CatalogRead)?;
     }
+    let query = Arc::new(query);
     // Another process may have given the cursor out, and be further than this one.
     if let Some(cursor) = &query.after
         && reads.catalog.wait_for_cursor(cursor, reads.patience.0).await
@@ -77,7 +78,14 @@ pub(super) async fn list_movies(
     }
     let now = clock::now();
     let current = Arc::clone(snapshot.at(now));
-    let page = query.page(&current).map_err(refuse)?;
+    let page = if query.text.is_some() {
+        // What is found is looked at and sorted, however much it is: not on a thread that serves requests.
+        let (query, current) = (Arc::clone(&query), Arc::clone(&current));
+        web::block(move || query.page(&current)).await.map_err(Problem::internal)?
+    } else {
+        query.page(&current)
+    };
+    let page = page.map_err(refuse)?;
     let body = render(&page, &reads.cursors, |movie| {
         let movie = if query.any_visibility {
             let stale_since = current.stale_since(movie.movie_id);
