@@ -5,7 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 
 use super::encoding::Encoding;
 use crate::catalog::{CatalogMovie, Snapshot, etag};
@@ -19,6 +22,9 @@ struct Weight;
 /// What a page takes beside its bytes: its key's and its own allocations, its place in the cache.
 const OVERHEAD_BYTES: usize = 512;
 
+/// The cache is divided into parts, by default more of them the more cores there are, and keeps nothing that is larger
+/// than its part: so there are few.
+const PARTS: usize = 2;
 /// An answer of middling size, by which the cache makes room beforehand.
 const TYPICAL_BYTES: u64 = 4_096;
 
@@ -100,9 +106,18 @@ impl Rendered {
 }
 
 impl PageCache {
+    /// # Panics
+    /// Never: all that the cache has to be told is there.
     pub fn with_capacity(bytes: u64) -> Self {
         let pages = usize::try_from(bytes / TYPICAL_BYTES).unwrap_or(usize::MAX);
-        Self(Cache::with_weighter(pages, bytes, Weight))
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(pages)
+            .weight_capacity(bytes)
+            .shards(PARTS)
+            .build()
+            .expect("both capacities are there");
+        let hashing = DefaultHashBuilder::default();
+        Self(Cache::with_options(options, Weight, hashing, DefaultLifecycle::default()))
     }
 
     /// `key` is the request's path and query.
@@ -115,5 +130,21 @@ impl PageCache {
         let page = Arc::new(page);
         self.0.insert(key.to_owned(), Arc::clone(&page));
         page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_kept_however_many_cores_there_are_if_it_is_a_quarter_of_the_cache() {
+        let pages = PageCache::with_capacity(8 << 20);
+        let source = || Source::Snapshot { serial: 1 };
+        let body = vec![b' '; 1 << 20];
+        pages.put("/v1/movies", Rendered::new(source(), body, HeaderValue::from_static("\"1\"")));
+        assert!(pages.get("/v1/movies", source()).is_some());
+        assert!(pages.get("/v1/movies", Source::Snapshot { serial: 2 }).is_none());
+        assert!(pages.get("/v1/genres", source()).is_none());
     }
 }
