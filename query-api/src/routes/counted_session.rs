@@ -10,7 +10,7 @@ use actix_web::{
 use marquee_infra::clock;
 use uuid::Uuid;
 
-use super::session_owner::{ANONYMOUS_ID, live_session, parse_anonymous_id};
+use super::session_owner::{ANONYMOUS_ID, live_session, parse_client_id};
 use crate::{sessions::SessionIds, tokens::ViewerContextKey};
 
 const VIEWING_SESSION: &str = "viewing-session";
@@ -24,7 +24,7 @@ pub fn counted_session(
 ) -> Option<Uuid> {
     let headers = request.headers();
     // First, because most requests have none.
-    let anonymous_id = parse_anonymous_id(text(headers, ANONYMOUS_ID)?).ok()?;
+    let anonymous_id = parse_client_id(text(headers, ANONYMOUS_ID)?).ok()?;
     let session_id = match request.path().strip_prefix(SESSIONS) {
         // A session gains a quota: a start is its address's.
         Some("") if request.method() == Method::POST => return None,

@@ -52,7 +52,7 @@ pub(super) async fn get_viewing_session(
             require(&principal, Scope::OpsRead)?;
             return Err(session_not_found());
         };
-        own_session(&ids, &session_id, &owner)?
+        own_session(&ids, &session_id, &owner).ok_or_else(session_not_found)?
     };
     match reader.find(session_id).await.map_err(cannot_read)? {
         Some(session) => Ok(HttpResponse::Ok()

@@ -26,14 +26,13 @@ use super::{
     get_movie::movie_not_found,
     not_read_yet,
     openapi::{SessionHeaders, StreamTokenBody, WaitHeader},
+    session_owner::parse_client_id,
     snapshot,
 };
 use crate::{
     catalog::{Catalog, NotPlayable},
     tokens::{IssueError, Issuer, Notices, TokenRequest, ViewerContextKey, cdn::Cookie},
 };
-
-const MAX_SESSION_ID_CHARS: usize = 128;
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct StreamToken {
@@ -185,13 +184,7 @@ fn read_session_id(request: &HttpRequest, body: &Bytes) -> Result<Option<String>
         return Ok(None);
     }
     let mut fields = Fields::of_body(read_json(request, body)?)?;
-    let session_id = fields.optional_str("session_id", |text| {
-        let sane = (1..=MAX_SESSION_ID_CHARS).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_graphic());
-        sane.then(|| text.to_owned()).ok_or_else(|| {
-            format!("must have 1 to {MAX_SESSION_ID_CHARS} visible ASCII characters")
-        })
-    });
+    let session_id = fields.optional_str("session_id", parse_client_id);
     fields.finish(Some(session_id))
 }
 

@@ -19,9 +19,7 @@ use utoipa::ToSchema;
 
 use super::{
     openapi::{AnonymousHeader, ReportBody},
-    session_owner::{
-        live_session, owner, parse_anonymous_id, read_anonymous_id, session_not_found,
-    },
+    session_owner::{live_session, owner, parse_client_id, read_anonymous_id, session_not_found},
 };
 use crate::{
     sessions::{ReportError, Reporter, SessionIds, read_reports},
@@ -67,7 +65,7 @@ pub(super) async fn report_viewing_events(
     let body = read_json(&request, &read_body(payload).await?)?;
     let has_list = body.get("events").is_some();
     let mut fields = Fields::of_body(body)?;
-    let anonymous_id = fields.optional_str("anonymous_id", parse_anonymous_id);
+    let anonymous_id = fields.optional_str("anonymous_id", parse_client_id);
     if anonymous_id.is_some() && in_header.is_some() && anonymous_id != in_header {
         fields.error("anonymous_id", "must be the same as in the header Anonymous-Id");
     }

@@ -11,23 +11,23 @@ use crate::{
 };
 
 pub(super) const ANONYMOUS_ID: &str = "anonymous-id";
-const MAX_ANONYMOUS_ID_CHARS: usize = 128;
+const MAX_ID_CHARS: usize = 128;
 
 /// How long a session takes reports: as long as the longest movie.
 const MAX_SESSION: TimeDelta = TimeDelta::days(7);
 
-/// As short as it may be, it is all that keeps others from a session.
-pub(super) fn parse_anonymous_id(text: &str) -> Result<String, String> {
-    let sane = (1..=MAX_ANONYMOUS_ID_CHARS).contains(&text.len())
+/// An id that the client makes up. As short as it may be, it is all that keeps others from what is the client's.
+pub(super) fn parse_client_id(text: &str) -> Result<String, String> {
+    let sane = (1..=MAX_ID_CHARS).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_graphic());
     sane.then(|| text.to_owned())
-        .ok_or_else(|| format!("must have 1 to {MAX_ANONYMOUS_ID_CHARS} visible ASCII characters"))
+        .ok_or_else(|| format!("must have 1 to {MAX_ID_CHARS} visible ASCII characters"))
 }
 
 /// From the header `Anonymous-Id`.
 pub(super) fn read_anonymous_id(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(header) = request.headers().get(ANONYMOUS_ID) else { return Ok(None) };
-    parse_anonymous_id(header.to_str().unwrap_or_default()).map(Some).map_err(|detail| {
+    parse_client_id(header.to_str().unwrap_or_default()).map(Some).map_err(|detail| {
         Problem::new(ProblemCode::InvalidRequest, "see errors")
             .with_errors(vec![FieldError { pointer: ANONYMOUS_ID.to_owned(), detail }])
     })
@@ -50,9 +50,8 @@ pub(super) fn own_session(
     ids: &SessionIds,
     session_id: &str,
     owner: &ViewerContext,
-) -> Result<ViewingSessionId, Problem> {
-    let session_id = session_id.parse().map_err(|_| session_not_found())?;
-    if ids.belongs(session_id, owner) { Ok(session_id) } else { Err(session_not_found()) }
+) -> Option<ViewingSessionId> {
+    session_id.parse().ok().filter(|id| ids.belongs(*id, owner))
 }
 
 /// The session and when it began, if it is the owner's and still takes reports.
@@ -62,7 +61,7 @@ pub(super) fn live_session(
     owner: &ViewerContext,
     now: DateTime<Utc>,
 ) -> Option<(ViewingSessionId, DateTime<Utc>)> {
-    let session_id = session_id.parse().ok().filter(|id| ids.belongs(*id, owner))?;
+    let session_id = own_session(ids, session_id, owner)?;
     let started_at = SessionIds::started_at(session_id)?;
     (now - started_at <= MAX_SESSION).then_some((session_id, started_at))
 }

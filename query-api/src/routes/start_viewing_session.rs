@@ -29,7 +29,7 @@ use super::{
     get_movie::movie_not_found,
     openapi::{ViewingSessionBody, WaitHeader},
     report_viewing_events::cannot_report,
-    session_owner::{owner, parse_anonymous_id},
+    session_owner::{owner, parse_client_id},
     snapshot,
 };
 use crate::{
@@ -152,7 +152,7 @@ fn read_request(mut fields: Fields, signed_in: bool) -> Result<Request, Problem>
     let token_id = fields.optional_str("token_id", |id| {
         Uuid::try_parse(id).map_err(|_| "must be the token_id of a stream token, a UUID")
     });
-    let anonymous_id = fields.optional_str("anonymous_id", parse_anonymous_id);
+    let anonymous_id = fields.optional_str("anonymous_id", parse_client_id);
     if signed_in && anonymous_id.is_some() {
         fields.error("anonymous_id", "is for viewers without an access token");
     }
