@@ -147,15 +147,7 @@ async fn every_query_of_the_projection_reads_by_index() {
             format!("SELECT * FROM {table} WHERE viewer_context = 'a'"),
             format!("SELECT * FROM {table} WHERE movie_id = 'a'"),
         ] {
-            let plan = sqlx::query(&format!("EXPLAIN FORMAT=TREE {statement}"))
-                .fetch_all(&bed.pool)
-                .await
-                .unwrap();
-            for row in plan {
-                let step: Vec<u8> = row.get_unchecked(0);
-                let step = String::from_utf8(step).unwrap();
-                assert!(!step.contains("Table scan"), "{statement}: {step}");
-            }
+            bed.assert_no_table_scan(&statement).await;
         }
     }
 }

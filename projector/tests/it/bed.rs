@@ -24,7 +24,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord, Producer},
 };
 use secrecy::SecretString;
-use sqlx::{Connection, Executor, MySqlConnection, MySqlPool};
+use sqlx::{Connection, Executor, MySqlConnection, MySqlPool, Row};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -224,6 +224,19 @@ impl Bed {
 
     pub async fn count(&self, sql: &str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("it can be counted")
+    }
+
+    /// That MySQL finds the statement's rows by an index.
+    pub async fn assert_no_table_scan(&self, statement: &str) {
+        let plan = sqlx::query(&format!("EXPLAIN FORMAT=TREE {statement}"))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
+        for row in plan {
+            let step: Vec<u8> = row.get_unchecked(0);
+            let step = String::from_utf8(step).unwrap();
+            assert!(!step.contains("Table scan"), "{statement}: {step}");
+        }
     }
 
     /// Waits until the query counts this many.

@@ -152,14 +152,6 @@ async fn every_query_of_the_projection_reads_by_index() {
         "SELECT session_id FROM viewing_sessions
          WHERE anonymous_id = 'a' AND session_id > '' ORDER BY session_id LIMIT 9",
     ] {
-        let plan = sqlx::query(&format!("EXPLAIN FORMAT=TREE {statement}"))
-            .fetch_all(&bed.pool)
-            .await
-            .unwrap();
-        for row in plan {
-            let step: Vec<u8> = row.get_unchecked(0);
-            let step = String::from_utf8(step).unwrap();
-            assert!(!step.contains("Table scan"), "{statement}: {step}");
-        }
+        bed.assert_no_table_scan(statement).await;
     }
 }
